@@ -1,0 +1,87 @@
+#pragma once
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "memory.h"
+#include "plan.h"
+
+namespace fovea {
+
+// How a backend keeps one tensor in memory; what it means is the backend's private matter.
+class Layout {
+ public:
+  virtual ~Layout() = default;
+  virtual size_t bytes() const = 0;
+  virtual bool equals(const Layout& other) const = 0;
+  // Whether an elementwise update may run over the bytes as they lie, padding included.
+  virtual bool elementwise() const = 0;
+  virtual std::string name() const = 0;
+};
+using LayoutPtr = std::shared_ptr<const Layout>;
+
+// An operand as an instruction's kernel is being chosen. Outputs have no layout yet, except one that is
+// updated in place.
+struct Operand {
+  TensorSpec spec;
+  LayoutPtr layout;
+};
+struct Operands {
+  std::vector<std::optional<Operand>> inputs, outputs;
+};
+
+struct Pointers {
+  std::vector<void*> inputs, outputs;  // nullptr where absent
+  void* scratch = nullptr;
+};
+
+// One prepared instruction. The program reads the public fields, places the memory, binds it once, and from
+// then on only enqueues.
+class Kernel {
+ public:
+  // Output `output` may (or, if `required`, must) lie in the memory of input `input`.
+  struct Alias {
+    int output, input;
+    bool required;
+  };
+
+  virtual ~Kernel() = default;
+  virtual void bind(const Pointers& pointers) = 0;
+  virtual void enqueue() = 0;
+  virtual std::string implementation() const = 0;
+
+  std::vector<LayoutPtr> inputs, outputs;  // wanted and given layouts; nullptr where absent
+  std::vector<Alias> aliases;
+  size_t scratchBytes = 0;
+};
+
+// A compute library. All calls come from the device's own thread.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string description() const = 0;
+  virtual std::shared_ptr<Memory> allocate(size_t bytes) = 0;
+  // Memory with the contents of `host`, which the backend may keep instead of copying.
+  virtual std::shared_ptr<Memory> adopt(std::shared_ptr<Memory> host) = 0;
+  // Row-major, as data lies on the host.
+  virtual LayoutPtr plain(const TensorSpec& spec) = 0;
+  virtual std::unique_ptr<Kernel> prepare(const Plan::Instruction& instruction, const Operands& operands) = 0;
+  // Copies a tensor from one layout to another (or, for the same layout, to another place).
+  virtual std::unique_ptr<Kernel> reorder(const TensorSpec& spec, LayoutPtr from, LayoutPtr to) = 0;
+  // Host to device, device to host, in the plain layout; both return when done.
+  virtual void upload(void* to, const void* from, size_t bytes) = 0;
+  virtual void download(void* to, const void* from, size_t bytes) = 0;
+  // Returns when everything that was enqueued is done.
+  virtual void synchronize() = 0;
+};
+
+// Throws Error DEVICE_UNAVAILABLE for a name that this build does not know.
+struct DeviceOptions {
+  int threads = 0;  // 0: one a core
+};
+std::shared_ptr<Backend> openBackend(const std::string& name, const DeviceOptions& options,
+                                     std::shared_ptr<MemoryMeter> meter);
+
+}  // namespace fovea

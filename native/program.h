@@ -1,0 +1,52 @@
+#pragma once
+#include <atomic>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "backend.h"
+#include "store.h"
+
+namespace fovea {
+
+// One line of Program::describe: an instruction or a reorder as it was realised.
+struct ScheduleEntry {
+  std::string phase, op, path, implementation;
+  std::vector<std::string> inputs, outputs;  // layouts
+  size_t bytes = 0, scratchBytes = 0;        // of the outputs; of the workspace
+  bool inPlace = false;
+};
+
+// A compiled plan: kernels chosen, memory placed and bound. Built and run on the device's thread.
+class Program {
+ public:
+  Program(const Plan& plan, std::shared_ptr<Store> store, const std::atomic<bool>& cancelled);
+  ~Program();
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  struct Input {
+    std::string name;
+    const void* data;
+    size_t bytes;
+  };
+  struct Output {
+    std::string name;
+    void* data;
+    size_t bytes;
+  };
+  // Copies inputs in, runs the phases in order, copies outputs out. Throws ABORTED between two instructions
+  // once `cancelled` is set.
+  void run(std::span<const std::string> phases, std::span<const Input> inputs,
+           std::span<const Output> outputs, const std::atomic<bool>& cancelled);
+
+  std::vector<ScheduleEntry> describe() const;
+  size_t arenaBytes() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace fovea
