@@ -1,0 +1,122 @@
+import { compile } from '../compile/compile.js'
+import type { Preprocessing } from '../data/preprocessing.js'
+import { InvalidArgumentError } from '../errors.js'
+import { Graph, type Mode, type Value } from '../graph/graph.js'
+import type { Pair } from '../graph/schema.js'
+import type { Network, Parameter } from '../nn/module.js'
+import { openCheckpoint, type Checkpoint } from '../io/checkpoint.js'
+import type { Device } from '../runtime/device.js'
+import { InferenceProgram } from './inference.js'
+import { Weights, type CheckpointNaming, type LoadReport } from './weights.js'
+
+/** What is known of a network beside its layers. */
+export interface ModelInfo extends CheckpointNaming {
+  /** Name of the architecture, such as `resnet50`. */
+  readonly name: string
+  /** Number of classes that the last layer tells apart. */
+  readonly classes: number
+  readonly input: ModelInput
+  /** What a bare weights file of this network is taken to want. */
+  readonly preprocessing: Preprocessing
+}
+
+export interface ModelInput {
+  readonly channels: number
+  /** Height and width that the network was made for. */
+  readonly size: number
+  /** Whether it takes no other size. Default false. */
+  readonly fixed?: boolean
+}
+
+export interface CompileOptions {
+  /** Images a run. Default 1. */
+  readonly batch?: number
+  /** Height and width of the images. Default: what the network was made for. */
+  readonly size?: number | Pair
+  readonly signal?: AbortSignal
+}
+
+/**
+ * A network with its weights. `Eval` and `Train` name its outputs at inference and in training.
+ */
+export class Model<Eval extends string = 'logits', Train extends string = Eval> {
+  readonly weights: Weights
+
+  constructor(
+    readonly network: Network<Eval, Train>,
+    readonly info: ModelInfo,
+  ) {
+    network.name()
+    this.weights = new Weights(info, network.parameters())
+  }
+
+  get name(): string {
+    return this.info.name
+  }
+
+  /** Parameters, running statistics and counters, in the order of the published checkpoints. */
+  get parameters(): readonly Parameter[] {
+    return this.weights.parameters
+  }
+
+  /** Number of trainable scalars. */
+  get parameterCount(): number {
+    return this.weights.count
+  }
+
+  /**
+   * Takes over the weights of a checkpoint: `.pth`, `.pt`, `.th` or `.safetensors`.
+   *
+   * @param strict - throw when anything is missing, unexpected or of another shape. Default true.
+   * @returns what was loaded, missing, unexpected and of another shape
+   * @throws CheckpointError when the file is damaged, unsafe, or does not fit
+   */
+  async load(source: string | Checkpoint, options: { readonly strict?: boolean } = {}): Promise<LoadReport> {
+    if (typeof source !== 'string') return this.weights.load(source, options)
+    const checkpoint = await openCheckpoint(source)
+    try {
+      return await this.weights.load(checkpoint, options)
+    } finally {
+      await checkpoint.close()
+    }
+  }
+
+  /**
+   * Records the network on images of a given size.
+   *
+   * @throws InvalidArgumentError for a batch or size that is no positive integer, or a size the network cannot take
+   * @throws ShapeError naming the layer for which the image is too small
+   */
+  trace(mode: Mode, { batch = 1, size = this.info.input.size }: CompileOptions = {}): Graph {
+    const [height, width] = typeof size === 'number' ? [size, size] : size
+    for (const [name, value] of Object.entries({ batch, height, width }))
+      if (!Number.isInteger(value) || value < 1)
+        throw new InvalidArgumentError(`${name} must be a positive integer, got ${value}`, { subject: name })
+    const { channels, size: own, fixed } = this.info.input
+    if (fixed && (height !== own || width !== own))
+      throw new InvalidArgumentError(
+        `${this.name} takes images of ${own} x ${own} only, got ${height} x ${width}`,
+        {
+          subject: 'size',
+          expected: `${own}`,
+          got: `${height} x ${width}`,
+        },
+      )
+    const graph = new Graph(mode)
+    const outputs = this.network.forward(graph.input('input', [batch, channels, height, width]))
+    for (const [name, value] of Object.entries<Value | undefined>(outputs))
+      if (value) graph.outputs.set(name, value)
+    return graph
+  }
+
+  /**
+   * Compiles the network for inference on batches of one size.
+   *
+   * @throws OutOfMemoryError with the bytes asked for
+   */
+  async compile(device: Device, options: CompileOptions = {}): Promise<InferenceProgram<Eval>> {
+    const plan = compile(this.trace('evaluation', options))
+    const program = await device.compile(plan, await this.weights.on(device), options.signal)
+    return new InferenceProgram<Eval>(this.name, program, plan)
+  }
+}

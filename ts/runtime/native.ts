@@ -1,0 +1,153 @@
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import type { Plan } from '../compile/plan.js'
+import {
+  AbortError,
+  BackendError,
+  BusyError,
+  CudaUnavailable,
+  DeviceUnavailable,
+  DisposedError,
+  FoveaError,
+  InvalidArgumentError,
+  OutOfMemoryError,
+  ShapeError,
+  UnsupportedError,
+  type ErrorDetails,
+} from '../errors.js'
+import type { ValueDType } from '../graph/graph.js'
+import type { AttributeKind } from '../graph/schema.js'
+import type { Shape, TypedArrays, DType } from '../tensor.js'
+
+type HostArray = TypedArrays[DType]
+
+/** What the addon exports. */
+export interface Addon {
+  openDevice(name: string, options: { readonly threads?: number }): NativeDevice
+  schema(): Record<string, Record<string, AttributeKind>>
+  /** Takes back all work of this environment and waits for what runs. */
+  shutdown(): void
+  readonly CancelToken: new () => NativeCancelToken
+}
+
+export interface NativeCancelToken {
+  cancel(): void
+}
+
+export interface NativeDevice {
+  readonly description: string
+  memory(): { live: number; peak: number }
+  createStore(): NativeStore
+  compile(plan: Plan, store: NativeStore, token?: NativeCancelToken): Promise<NativeProgram>
+  close(): void
+}
+
+export interface NativeStore {
+  define(name: string, dtype: ValueDType, shape: Shape, data: HostArray): void
+  write(name: string, data: HostArray): Promise<void>
+  read(name: string): Promise<ArrayBuffer>
+  dispose(): void
+}
+
+export interface NativeProgram {
+  readonly arenaBytes: number
+  run(
+    phases: readonly string[],
+    inputs: Readonly<Record<string, HostArray>>,
+    outputs: readonly string[],
+    token?: NativeCancelToken,
+  ): Promise<Record<string, ArrayBuffer>>
+  describe(): ScheduleEntry[]
+  dispose(): void
+}
+
+/** One instruction, or reorder between layouts, as a backend realised it. */
+export interface ScheduleEntry {
+  readonly phase: string
+  readonly op: string
+  /** The layer that it comes from. */
+  readonly path: string
+  /** The library's name of the kernel, such as `jit:avx512_core`. */
+  readonly implementation: string
+  /** Layouts of the operands, such as `nChw16c`; empty where absent. */
+  readonly inputs: readonly string[]
+  readonly outputs: readonly string[]
+  /** Bytes of the outputs, and of the workspace. */
+  readonly bytes: number
+  readonly scratchBytes: number
+  readonly inPlace: boolean
+}
+
+let addon: Addon | null = null
+
+/** The native addon, loaded at the first call. */
+export function loadAddon(): Addon {
+  if (addon) return addon
+  const require = createRequire(import.meta.url)
+  const root = fileURLToPath(new URL('../../..', import.meta.url))
+  const load = require('node-gyp-build') as (folder: string) => Addon
+  try {
+    addon = load(root)
+  } catch (cause) {
+    throw new DeviceUnavailable(
+      `fovea's native addon could not be loaded on ${process.platform}-${process.arch}: ${(cause as Error).message}. ` +
+        'Build it with "npm rebuild fovea" (needs a C++20 compiler, cmake and libdnnl-dev).',
+      { subject: 'addon', cause },
+    )
+  }
+  process.once('exit', () => addon?.shutdown())
+  return addon
+}
+
+const ERROR_CLASSES: Readonly<Record<string, new (message: string, details: ErrorDetails) => FoveaError>> = {
+  INVALID_ARGUMENT: InvalidArgumentError,
+  SHAPE_MISMATCH: ShapeError,
+  UNSUPPORTED: UnsupportedError,
+  OUT_OF_MEMORY: OutOfMemoryError,
+  DEVICE_UNAVAILABLE: DeviceUnavailable,
+  CUDA_UNAVAILABLE: CudaUnavailable,
+  DISPOSED: DisposedError,
+  BUSY: BusyError,
+  ABORTED: AbortError,
+  BACKEND: BackendError,
+}
+
+/** Turns what the addon threw into the class that its code names. */
+export function typedError(thrown: unknown): unknown {
+  if (!(thrown instanceof Error) || thrown instanceof FoveaError) return thrown
+  const { code, subject, expected, got } = thrown as Error &
+    Record<'code' | 'subject' | 'expected' | 'got', string>
+  const Class = ERROR_CLASSES[code]
+  return Class ? new Class(thrown.message, { subject, expected, got, cause: thrown }) : thrown
+}
+
+/** Calls into the addon, with its errors typed. */
+export function native<T>(call: () => T): T {
+  try {
+    return call()
+  } catch (thrown) {
+    throw typedError(thrown)
+  }
+}
+
+/** Awaits the addon, with its errors typed; an abort signal takes the work back. */
+export async function nativeAsync<T>(
+  call: (token?: NativeCancelToken) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  if (signal?.aborted) throw aborted(signal)
+  const token = signal && new (loadAddon().CancelToken)()
+  const onAbort = () => token?.cancel()
+  signal?.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await call(token)
+  } catch (thrown) {
+    throw signal?.aborted ? aborted(signal) : typedError(thrown)
+  } finally {
+    signal?.removeEventListener('abort', onAbort)
+  }
+}
+
+function aborted(signal: AbortSignal): AbortError {
+  return new AbortError('the operation was aborted', { cause: signal.reason })
+}
