@@ -12,6 +12,7 @@ export {
   linear,
   Linear,
   maxPool2d,
+  Pool2d,
   type BatchNorm2dOptions,
   type Conv2dOptions,
   type LinearOptions,

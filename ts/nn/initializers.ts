@@ -40,6 +40,10 @@ export const fanInUniform: Initializer = (data, shape, random) =>
 export const lecun: Initializer = (data, shape, random) =>
   uniform(2.4 / fans(shape).fanIn)(data, shape, random)
 
+/** U(-sqrt(3 / fanIn), sqrt(3 / fanIn)), of variance 1 / fanIn: Caffe's reading of Glorot and Bengio 2010. */
+export const xavier: Initializer = (data, shape, random) =>
+  uniform(Math.sqrt(3 / fans(shape).fanIn))(data, shape, random)
+
 /** N(0, deviation) with values beyond two deviations drawn again. */
 export function truncatedNormal(deviation: number): Initializer {
   return (data, _shape, random) => {

@@ -180,12 +180,23 @@ export function dropout(p = 0.5): Dropout {
   return new Dropout(p)
 }
 
+/** Pooling with a path of its own; it keeps the channels. */
+export class Pool2d extends Module {
+  constructor(private readonly pool: (x: Value) => Value) {
+    super()
+  }
+
+  override forward<C extends number>(x: Value<C>): Value<C> {
+    return this.pool(x) as Value<C>
+  }
+}
+
 /** Max pooling as a layer. */
-export function maxPool2d(options: PoolingOptions) {
-  return <C extends number>(x: Value<C>): Value<C> => maxPool(x, options) as Value<C>
+export function maxPool2d(options: PoolingOptions): Pool2d {
+  return new Pool2d((x) => maxPool(x, options))
 }
 
 /** Average pooling as a layer. */
-export function averagePool2d(options: AveragePoolingOptions) {
-  return <C extends number>(x: Value<C>): Value<C> => averagePool(x, options) as Value<C>
+export function averagePool2d(options: AveragePoolingOptions): Pool2d {
+  return new Pool2d((x) => averagePool(x, options))
 }

@@ -7,9 +7,9 @@ type After<L, C extends number> = L extends {
 }
   ? number extends In
     ? number extends Out
-      ? L extends { forward(x: Value<number>): Value<number> }
-        ? number
-        : C
+      ? L extends { forward(x: Value<C>): Value<C> }
+        ? C
+        : number
       : Out
     : number extends C
       ? Out
@@ -53,7 +53,10 @@ export class Sequential<In extends number = number, Out extends number = number>
   }
 
   override forward(x: Value<In>): Value<Out> {
-    return x.pipe(...this.layers.map(([, layer]) => layer)) as Value<Out>
+    return this.layers.reduce<Value>((y, [key, layer]) => {
+      if (typeof layer !== 'function') return layer.call(y)
+      return y.graph.within(this.path === '' ? key : `${this.path}.${key}`, () => layer(y))
+    }, x) as Value<Out>
   }
 }
 
