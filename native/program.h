@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "arena.h"
 #include "backend.h"
 #include "store.h"
 
@@ -18,7 +19,8 @@ struct ScheduleEntry {
   bool inPlace = false;
 };
 
-// A compiled plan: kernels chosen, memory placed and bound. Built and run on the device's thread.
+// A compiled plan: kernels chosen, memory placed and bound. Built and run on the device's thread, destroyed
+// on any. The plan is one that `check` accepts.
 class Program {
  public:
   Program(const Plan& plan, std::shared_ptr<Store> store, const std::atomic<bool>& cancelled);
@@ -37,11 +39,14 @@ class Program {
     size_t bytes;
   };
   // Copies inputs in, runs the phases in order, copies outputs out. Throws ABORTED between two instructions
-  // once `cancelled` is set.
+  // once `cancelled` is set; INVALID_ARGUMENT where a phase reads an input that was not given since it was
+  // last used up, and BUSY where it reads what an earlier phase computes and that one has not run before it.
   void run(std::span<const std::string> phases, std::span<const Input> inputs,
            std::span<const Output> outputs, const std::atomic<bool>& cancelled);
 
   std::vector<ScheduleEntry> describe() const;
+  // Every block of the arena, and the steps (lines of `describe`) that it is alive for.
+  const std::vector<Placement>& arena() const;
   size_t arenaBytes() const;
 
  private:

@@ -1,0 +1,119 @@
+#include "executor.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace fovea {
+namespace {
+
+struct Host {
+  std::mutex mutex;
+  std::weak_ptr<Executor> executor;
+};
+
+// Never destroyed: at the end of the process other threads may still come here.
+Host& host_() {
+  static Host& host = *std::make_unique<Host>().release();
+  return host;
+}
+
+// Where a process ends by exit(), the libraries' own data are torn down by the main thread. Nothing may be at
+// work in them by then, so this, which was loaded after them and goes before them, stops the work.
+struct AtExit {
+  ~AtExit() {
+    std::shared_ptr<Executor> executor;
+    {
+      const std::lock_guard lock(host_().mutex);
+      executor = host_().executor.lock();
+    }
+    if (executor) executor->stop();
+  }
+} atExit;
+
+}  // namespace
+
+Executor::Executor() : thread_([this] { loop(); }) {}
+
+Executor::~Executor() { stop(); }
+
+void Executor::add(Job job) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stopping_) {
+      queue_.push_back(std::move(job));
+      changed_.notify_all();
+      return;
+    }
+  }
+  job.discard();
+}
+
+void Executor::removeQueued(const Matches& matches) {
+  std::vector<Job> removed;
+  {
+    const std::lock_guard lock(mutex_);
+    std::deque<Job> kept;
+    for (Job& job : queue_) {
+      if (matches(job.tags))
+        removed.push_back(std::move(job));
+      else
+        kept.push_back(std::move(job));
+    }
+    queue_.swap(kept);
+    changed_.notify_all();
+  }
+  for (const Job& job : removed) job.discard();
+}
+
+void Executor::cancel(const Matches& matches) {
+  removeQueued(matches);
+  const std::lock_guard lock(mutex_);
+  if (running_ && matches(*running_)) cancelled_ = true;
+}
+
+void Executor::wait(const Matches& matches) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] {
+    return !(running_ && matches(*running_)) &&
+           std::ranges::none_of(queue_, [&](const Job& job) { return matches(job.tags); });
+  });
+}
+
+void Executor::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    changed_.notify_all();
+  }
+  cancel([](const Tags&) { return true; });
+  if (thread_.joinable()) thread_.join();
+}
+
+std::shared_ptr<Executor> Executor::host() {
+  const std::lock_guard lock(host_().mutex);
+  std::shared_ptr<Executor> executor = host_().executor.lock();
+  if (!executor) host_().executor = executor = std::make_shared<Executor>();
+  return executor;
+}
+
+void Executor::loop() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+    if (stopping_) return;
+    std::optional<Job> job = std::move(queue_.front());
+    queue_.pop_front();
+    running_ = job->tags;
+    cancelled_ = false;
+    lock.unlock();
+    job->run(cancelled_);
+    // With the job goes what it held, which may be the last of a program: before anybody may think it is
+    // over.
+    job.reset();
+    lock.lock();
+    running_.reset();
+    changed_.notify_all();
+  }
+}
+
+}  // namespace fovea

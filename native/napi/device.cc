@@ -1,0 +1,140 @@
+#include "device.h"
+
+#include "../program.h"
+#include "plan_reader.h"
+#include "program.h"
+#include "store.h"
+
+namespace fovea {
+namespace {
+
+DeviceOptions readOptions(const Napi::Value& value) {
+  DeviceOptions options;
+  if (value.IsUndefined()) return options;
+  if (!value.IsObject())
+    throw Error("INVALID_ARGUMENT", "options: expected an object", "options", "an object");
+  const Napi::Value threads = value.As<Napi::Object>().Get("threads");
+  if (threads.IsUndefined()) return options;
+  const double number = threads.IsNumber() ? threads.As<Napi::Number>().DoubleValue() : 0;
+  if (!(number >= 1 && number <= 4096) || number != static_cast<int>(number)) {
+    const std::string got = threads.IsNumber() ? threads.ToString().Utf8Value() : "no number";
+    throw Error("INVALID_ARGUMENT", "threads: expected a number of threads, got " + got, "threads",
+                "1 to 4096", got);
+  }
+  options.threads = static_cast<int>(number);
+  return options;
+}
+
+}  // namespace
+
+Napi::Promise DeviceContext::submit(Napi::Env env, const Napi::Value& token, Task::Work work,
+                                    Task::Result result) const {
+  if (closed) throw Error("DISPOSED", "the device is closed", "device");
+  uint64_t tokenNumber = 0;
+  if (!token.IsUndefined() && !token.IsNull()) {
+    const TokenWrap& wrap = TokenWrap::from(token, "token");
+    if (wrap.cancelled()) throw Error("ABORTED", "the work was taken back before it began");
+    tokenNumber = wrap.number();
+  }
+  auto activated = [backend = backend, work = std::move(work)](const std::atomic<bool>& cancelled) {
+    backend->activate();
+    work(cancelled);
+  };
+  return Environment::of(env).submit(*executor, number, tokenNumber, std::move(activated), std::move(result));
+}
+
+Napi::Function DeviceWrap::define(Napi::Env env) {
+  return DefineClass(
+      env, name,
+      {InstanceAccessor<&DeviceWrap::description>("description"),
+       InstanceMethod<&DeviceWrap::memory>("memory"), InstanceMethod<&DeviceWrap::createStore>("createStore"),
+       InstanceMethod<&DeviceWrap::compile>("compile"), InstanceMethod<&DeviceWrap::close>("close")});
+}
+
+Napi::Value DeviceWrap::open(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    Environment& environment = Environment::of(info.Env());
+    const std::string device = readName(info[0], "name");
+    auto context = std::make_shared<DeviceContext>();
+    context->meter = std::make_shared<MemoryMeter>();
+    context->backend = openBackend(device, readOptions(info[1]), context->meter);
+    context->executor = environment.hostExecutor();
+    context->number = environment.nextNumber();
+    return construct(environment.device, std::move(context));
+  });
+}
+
+DeviceWrap::DeviceWrap(const Napi::CallbackInfo& info)
+    : Wrap(info), context_(initOf<std::shared_ptr<DeviceContext>>(info)) {}
+
+Napi::Value DeviceWrap::description(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return Napi::String::New(info.Env(), context_->backend->description()); });
+}
+
+Napi::Value DeviceWrap::memory(const Napi::CallbackInfo& info) {
+  const auto result = Napi::Object::New(info.Env());
+  result.Set("live", static_cast<double>(context_->meter->live()));
+  result.Set("peak", static_cast<double>(context_->meter->peak()));
+  return result;
+}
+
+Napi::Value DeviceWrap::createStore(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    checkOpen();
+    return construct(Environment::of(info.Env()).store, StoreWrap::Init{context_});
+  });
+}
+
+Napi::Value DeviceWrap::compile(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return promised(env, [&]() -> Napi::Value {
+    checkOpen();
+    const StoreWrap& storeWrap = StoreWrap::from(info[1], "store");
+    const std::shared_ptr<Store>& store = storeWrap.store();
+    if (&store->backend() != context_->backend.get())
+      throw Error("INVALID_ARGUMENT", "store: it belongs to another device", "store",
+                  "a store of this device", "a store of another");
+    struct Build {
+      Plan plan;
+      std::shared_ptr<Store> store;
+      std::shared_ptr<Program> program;
+    };
+    const auto build = std::make_shared<Build>(Build{readPlan(info[0]), store, nullptr});
+    return context_->submit(
+        env, info[2],
+        [build](const std::atomic<bool>& cancelled) {
+          build->program = std::make_shared<Program>(build->plan, build->store, cancelled);
+        },
+        [build, context = context_](Napi::Env env) -> Napi::Value {
+          return construct(Environment::of(env).program,
+                           ProgramWrap::Init{context, build->program, build->plan});
+        });
+  });
+}
+
+void DeviceWrap::close(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] {
+    context_->closed = true;
+    Environment::of(info.Env()).removeQueued(context_->number);
+  });
+}
+
+void DeviceWrap::checkOpen() const {
+  if (context_->closed) throw Error("DISPOSED", "the device is closed", "device");
+}
+
+Napi::Function TokenWrap::define(Napi::Env env) {
+  return DefineClass(env, name, {InstanceMethod<&TokenWrap::cancel>("cancel")});
+}
+
+TokenWrap::TokenWrap(const Napi::CallbackInfo& info)
+    : Wrap(info), number_(Environment::of(info.Env()).nextNumber()) {}
+
+void TokenWrap::cancel(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] {
+    cancelled_ = true;
+    Environment::of(info.Env()).cancelToken(number_);
+  });
+}
+
+}  // namespace fovea
