@@ -1,5 +1,6 @@
 import { centreSquare, resizeShorterSide, type Rectangle } from './geometry.js'
-import { cropCentre, resizeAndCut, withChannels, type Image } from './image.js'
+import { cropCentre, resizeAndCut } from './image.js'
+import { cut, mirror, withChannels, type Image } from './pixels.js'
 import { channelCount, checkPreprocessing, type Preprocessing } from './preprocessing.js'
 
 /** How many crops of an image an evaluation averages over. */
@@ -25,27 +26,6 @@ export async function crops(image: Image, count: CropCount, preprocessing: Prepr
   const source = withChannels(image, channelCount(preprocessing))
   const cut = count === 10 ? await tenCrop(source, preprocessing) : await everyScale(source, preprocessing)
   return cut.flatMap((group) => [...group, ...group.map(mirror)])
-}
-
-/** The image mirrored left to right. */
-export function mirror({ width, height, channels, data }: Image): Image {
-  const mirrored = new Uint8Array(data.length)
-  for (let row = 0; row < height; row++)
-    for (let x = 0; x < width; x++)
-      for (let c = 0; c < channels; c++)
-        mirrored[(row * width + width - 1 - x) * channels + c] = data[(row * width + x) * channels + c]!
-  return { width, height, channels, data: mirrored }
-}
-
-/** The pixels of a part of an image. */
-export function cut(image: Image, { left, top, width, height }: Rectangle): Image {
-  const { channels, data } = image
-  const part = new Uint8Array(width * height * channels)
-  for (let row = 0; row < height; row++) {
-    const from = ((top + row) * image.width + left) * channels
-    part.set(data.subarray(from, from + width * channels), row * width * channels)
-  }
-  return { width, height, channels, data: part }
 }
 
 async function tenCrop(image: Image, preprocessing: Preprocessing): Promise<Image[][]> {

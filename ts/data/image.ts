@@ -1,19 +1,17 @@
+import { readFile } from 'node:fs/promises'
 import sharp, { type Sharp } from 'sharp'
 import { ImageError, ShapeError } from '../errors.js'
 import { Tensor, tensor } from '../tensor.js'
-import { centreGeometry } from './geometry.js'
+import { concurrently } from './concurrently.js'
+import { enlarge } from './enlarge.js'
+import { centreGeometry, type Rectangle } from './geometry.js'
+import { cut, withChannels, type Image } from './pixels.js'
 import { channelCount, checkPreprocessing, type Interpolation, type Preprocessing } from './preprocessing.js'
+
+export type { Image }
 
 /** A file's path, or the bytes of an encoded image. */
 export type ImageSource = string | Uint8Array
-
-/** Decoded pixels: 8 bit sRGB (`channels` 3) or grey (1), rows from the top, channels innermost. */
-export interface Image {
-  readonly width: number
-  readonly height: number
-  readonly channels: 1 | 3
-  readonly data: Uint8Array
-}
 
 /** sharp would also draw SVG and read scientific formats; a classifier that meets one has the wrong file. */
 const FORMATS: ReadonlySet<string> = new Set(['jpeg', 'png', 'webp', 'gif', 'heif'])
@@ -24,6 +22,9 @@ const KERNELS = {
   bicubic: 'cubic',
   lanczos3: 'lanczos3',
 } as const satisfies Record<Interpolation, string>
+
+/** Pixels of a resized image that are still computed where only a crop is wanted; a strip of paper has more. */
+const LARGEST_WHOLE = 2 ** 24
 
 /** Background under transparent pixels: what a page shows them on. */
 const BACKGROUND = '#ffffff'
@@ -38,9 +39,9 @@ const BACKGROUND = '#ffffff'
  * @throws ImageError naming the file and the reason.
  */
 export function decodeImage(source: ImageSource): Promise<Image> {
-  return refusing(source, async () => {
-    await dimensions(source)
-    return pixels(open(source))
+  return refusing(source, async (bytes) => {
+    await dimensions(bytes)
+    return pixels(open(bytes))
   })
 }
 
@@ -48,16 +49,16 @@ export function decodeImage(source: ImageSource): Promise<Image> {
  * Decodes an image, resizes its shorter side and cuts out the centre: `preprocessing.size` pixels square, grey or
  * RGB (the order BGR and the normalisation are left to {@link normalize} and {@link packBytes}).
  *
- * All work is done by the threads of the image library.
+ * All but the enlargement of small images is done by the threads of the image library.
  *
  * @throws ImageError naming the file and the reason.
  */
 export async function loadImage(source: ImageSource, preprocessing: Preprocessing): Promise<Image> {
   checkPreprocessing(preprocessing)
-  const image = await refusing(source, async () => {
-    const { width, height } = await dimensions(source)
+  const image = await refusing(source, async (bytes) => {
+    const { width, height } = await dimensions(bytes)
     const { resized, crop } = centreGeometry(width, height, preprocessing)
-    return pixels(resize(open(source), { width, height }, resized, preprocessing.interpolation).extract(crop))
+    return resample(open(bytes), { width, height }, resized, crop, preprocessing.interpolation)
   })
   return withChannels(image, channelCount(preprocessing))
 }
@@ -74,14 +75,14 @@ export async function cropCentre(image: Image, preprocessing: Preprocessing): Pr
 export async function resizeAndCut(
   image: Image,
   resized: Size,
-  crop: Size & { readonly left: number; readonly top: number },
+  crop: Rectangle,
   interpolation: Interpolation,
 ): Promise<Image> {
   const { width, height, channels, data } = image
   const whole = crop.width === width && crop.height === height
   if (whole && resized.width === width && resized.height === height) return image
   const raw = sharp(data, { raw: { width, height, channels } })
-  return pixels(resize(raw, image, resized, interpolation).extract(crop), channels)
+  return resample(raw, image, resized, crop, interpolation, channels)
 }
 
 /** Loads images of any sizes into one normalised batch `[N, C, H, W]`, several at a time. */
@@ -89,7 +90,7 @@ export async function loadBatch(
   sources: readonly ImageSource[],
   preprocessing: Preprocessing,
 ): Promise<Tensor> {
-  return toTensor(await Promise.all(sources.map((source) => loadImage(source, preprocessing))), preprocessing)
+  return toTensor(await loadAll(sources, preprocessing), preprocessing)
 }
 
 /** As {@link loadBatch}, but leaves the normalisation to the device: bytes `[N, H, W, C]`. */
@@ -97,10 +98,11 @@ export async function loadByteBatch(
   sources: readonly ImageSource[],
   preprocessing: Preprocessing,
 ): Promise<Tensor<'u8'>> {
-  return toByteTensor(
-    await Promise.all(sources.map((source) => loadImage(source, preprocessing))),
-    preprocessing,
-  )
+  return toByteTensor(await loadAll(sources, preprocessing), preprocessing)
+}
+
+function loadAll(sources: readonly ImageSource[], preprocessing: Preprocessing): Promise<Image[]> {
+  return concurrently(sources, (source) => loadImage(source, preprocessing))
 }
 
 /** Normalises crops into a batch `[N, C, H, W]`. */
@@ -171,25 +173,13 @@ function asInput(image: Image, preprocessing: Preprocessing): Image {
   return withChannels(image, channelCount(preprocessing))
 }
 
-/** Grey to three equal channels, or RGB to its luma (ITU-R 601, the weights that Pillow uses for `L`). */
-export function withChannels(image: Image, channels: 1 | 3): Image {
-  if (image.channels === channels) return image
-  const { width, height, data: from } = image
-  const data = new Uint8Array(width * height * channels)
-  if (channels === 3) for (let i = 0; i < from.length; i++) data.fill(from[i]!, 3 * i, 3 * i + 3)
-  else
-    for (let i = 0, j = 0; i < data.length; i++, j += 3)
-      data[i] = (19595 * from[j]! + 38470 * from[j + 1]! + 7471 * from[j + 2]! + 0x8000) >> 16
-  return { width, height, channels, data }
-}
-
-function open(source: ImageSource): Sharp {
-  return sharp(source, { failOn: 'warning', autoOrient: true })
+function open(bytes: Uint8Array): Sharp {
+  return sharp(bytes, { failOn: 'warning', autoOrient: true })
 }
 
 /** Width and height after orientation, read from the header alone. */
-async function dimensions(source: ImageSource): Promise<Size> {
-  const { format, autoOrient } = await open(source).metadata()
+async function dimensions(bytes: Uint8Array): Promise<Size> {
+  const { format, autoOrient } = await open(bytes).metadata()
   if (!FORMATS.has(format)) throw new Error(`${format} is not supported, only JPEG, PNG, WebP, AVIF and GIF`)
   return autoOrient
 }
@@ -199,6 +189,25 @@ function resize(image: Sharp, from: Size, to: Size, interpolation: Interpolation
   return image.resize(to.width, to.height, { fit: 'fill', kernel: KERNELS[interpolation] })
 }
 
+/** Shrinks in the image library, then enlarges what must be larger. */
+async function resample(
+  image: Sharp,
+  from: Size,
+  to: Size,
+  crop: Rectangle,
+  interpolation: Interpolation,
+  channels: 1 | 3 = 3,
+): Promise<Image> {
+  const shrunk = { width: Math.min(from.width, to.width), height: Math.min(from.height, to.height) }
+  const shrinking = resize(image, from, shrunk, interpolation)
+  if (shrunk.width < to.width || shrunk.height < to.height)
+    return enlarge(await pixels(shrinking, channels), to, crop, interpolation)
+  // The library reads no further than its output needs: a file that ends after the crop would pass for whole.
+  return to.width * to.height > LARGEST_WHOLE
+    ? pixels(shrinking.extract(crop), channels)
+    : cut(await pixels(shrinking, channels), crop)
+}
+
 async function pixels(image: Sharp, channels: 1 | 3 = 3): Promise<Image> {
   const { data, info } = await image
     .flatten({ background: BACKGROUND })
@@ -206,24 +215,32 @@ async function pixels(image: Sharp, channels: 1 | 3 = 3): Promise<Image> {
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true })
   if (info.channels !== channels) throw new Error(`decoded to ${info.channels} channels, not ${channels}`)
-  return { width: info.width, height: info.height, channels, data }
-}
-
-/** Turns whatever the decoder says into an {@link ImageError} that names the image. */
-async function refusing<T>(source: ImageSource, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (cause) {
-    const subject = typeof source === 'string' ? source : `image of ${source.length} bytes`
-    const text = cause instanceof Error ? cause.message : String(cause)
-    throw new ImageError(`cannot read ${subject}: ${reason(text, source)}`, { subject, cause })
+  const { buffer, byteOffset, length } = data
+  return {
+    width: info.width,
+    height: info.height,
+    channels,
+    data: new Uint8Array(buffer, byteOffset, length),
   }
 }
 
-function reason(message: string, source: ImageSource): string {
-  if (/^Input file is missing/.test(message)) return 'no such file'
-  if (/is empty$/.test(message)) return 'the file is empty'
-  if (/unsupported image format/.test(message)) return 'not an image, or one of an unsupported format'
-  const [first = message] = message.trim().split('\n')
-  return typeof source === 'string' ? first.replace(`${source}: `, '') : first
+/** Turns whatever goes wrong with an image into an {@link ImageError} that names it. */
+async function refusing<T>(source: ImageSource, work: (bytes: Uint8Array) => Promise<T>): Promise<T> {
+  try {
+    // Files are read here and not by the image library, which would serve an overwritten file from its cache.
+    return await work(typeof source === 'string' ? await readFile(source) : source)
+  } catch (cause) {
+    const subject = typeof source === 'string' ? source : `image of ${source.length} bytes`
+    throw new ImageError(`cannot read ${subject}: ${reason(cause)}`, { subject, cause })
+  }
+}
+
+function reason(error: unknown): string {
+  const text = error instanceof Error ? error.message.trim() : String(error)
+  if (text.startsWith('ENOENT')) return 'no such file'
+  if (text.startsWith('EISDIR')) return 'it is a folder'
+  if (text.startsWith('EACCES')) return 'permission denied'
+  if (text.endsWith('is empty')) return 'the file is empty'
+  if (text.includes('unsupported image format')) return 'not an image, or one of an unsupported format'
+  return text.split('\n', 1)[0]!
 }

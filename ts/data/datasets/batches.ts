@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '../../errors.js'
 import { Tensor } from '../../tensor.js'
+import { concurrently } from '../concurrently.js'
 import { toTensor } from '../image.js'
 import type { Preprocessing } from '../preprocessing.js'
 import type { Dataset } from './dataset.js'
@@ -30,7 +31,7 @@ export async function loadExamples(
   indices: readonly number[],
   preprocessing: Preprocessing,
 ): Promise<Batch> {
-  const examples = await Promise.all(indices.map((index) => dataset.get(index, preprocessing)))
+  const examples = await concurrently(indices, (index) => dataset.get(index, preprocessing))
   const images = toTensor(
     examples.map(({ image }) => image),
     preprocessing,

@@ -58,8 +58,9 @@ export class ArrayDataset implements Dataset {
     const label = this.label(index)
     const { width, height, channels, data } = this.images
     const bytes = bytesPerImage(this.images)
-    // A copy: whoever augments the pixels in place must not change the data set.
-    const image = { width, height, channels, data: data.slice(index * bytes, (index + 1) * bytes) }
+    // A copy, for whoever augments the pixels in place. A Buffer's `slice` would not be one.
+    const copy = new Uint8Array(data.subarray(index * bytes, (index + 1) * bytes))
+    const image = { width, height, channels, data: copy }
     return { image: preprocessing ? await cropCentre(image, preprocessing) : image, label }
   }
 }
