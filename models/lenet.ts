@@ -1,4 +1,6 @@
+import { MNIST } from '../ts/data/preprocessing.js'
 import type { Value } from '../ts/graph/graph.js'
+import { Model } from '../ts/model/model.js'
 import {
   affine,
   averagePool,
@@ -18,8 +20,7 @@ import {
   sequential,
   sigmoid,
 } from '../ts/nn/index.js'
-import { MNIST } from '../ts/data/preprocessing.js'
-import { Model } from '../ts/model/model.js'
+import { checkSizes } from './options.js'
 
 /**
  * Table I of LeCun et al. 1998: the S2 maps that each C3 map looks at. The first six take three neighbours,
@@ -156,32 +157,43 @@ class ModernLeNet extends Network {
   }
 }
 
+const input = { channels: 1, size: 32, fixed: true }
+const preprocessing = { ...MNIST, size: 32, resize: 32 }
+
 export interface LeNetOptions {
   /** Default 10. */
   readonly classes?: number
-  /**
-   * `paper`: LeCun et al. 1998, section II.B, with a dense output layer in place of the RBF units.
-   * `modern`: ReLU, max pooling and wide layers, as in today's tutorials. Default `paper`.
-   */
-  readonly variant?: 'paper' | 'modern'
-  /** Squashing function of the `paper` variant: 1.7159 tanh(2x/3) (default) or the logistic function. */
+  /** Squashing function: 1.7159 tanh(2x/3), the paper's (default), or the logistic function. */
   readonly squash?: 'scaledTanh' | 'sigmoid'
 }
 
 /**
- * LeNet-5 for 32 x 32 grey images: LeCun, Bottou, Bengio and Haffner 1998, "Gradient-based learning applied
- * to document recognition", section II.B. 60,000 parameters before the output layer; `modern` has 1,631,080.
+ * LeNet-5 for 32 x 32 grey images: LeCun, Bottou, Bengio and Haffner 1998, "Gradient-Based Learning Applied to
+ * Document Recognition", section II.B, with a dense output layer in place of the RBF units. 60,000 parameters before
+ * the output layer, which has 850.
  */
 export function lenet5(options: LeNetOptions = {}): Model {
-  const { classes = 10, variant = 'paper', squash = 'scaledTanh' } = options
-  const network =
-    variant === 'modern'
-      ? new ModernLeNet(classes)
-      : new LeNet5(classes, squash === 'sigmoid' ? sigmoid : scaledTanh)
-  return new Model(network, {
-    name: variant === 'modern' ? 'lenet5_modern' : 'lenet5',
+  const { classes = 10, squash = 'scaledTanh' } = options
+  checkSizes({ classes })
+  return new Model(new LeNet5(classes, squash === 'sigmoid' ? sigmoid : scaledTanh), {
+    name: 'lenet5',
     classes,
-    input: { channels: 1, size: 32, fixed: true },
-    preprocessing: { ...MNIST, size: 32, resize: 32 },
+    input,
+    preprocessing,
   })
+}
+
+export interface ModernLeNetOptions {
+  /** Default 10. */
+  readonly classes?: number
+}
+
+/**
+ * LeNet-5 as today's tutorials have it, for 32 x 32 grey images: ReLU, max pooling, 20 and 50 maps, 500 hidden
+ * units. 1,631,080 parameters.
+ */
+export function lenet5Modern(options: ModernLeNetOptions = {}): Model {
+  const { classes = 10 } = options
+  checkSizes({ classes })
+  return new Model(new ModernLeNet(classes), { name: 'lenet5_modern', classes, input, preprocessing })
 }
