@@ -158,7 +158,8 @@ class ModernLeNet extends Network {
 }
 
 const input = { channels: 1, size: 32, fixed: true }
-const preprocessing = { ...MNIST, size: 32, resize: 32 }
+/** Digits of 28 x 28 in a frame, so that strokes at the edge can lie in the middle of a kernel too (section II.B). */
+const preprocessing = { ...MNIST, padding: 2 }
 
 export interface LeNetOptions {
   /** Default 10. */

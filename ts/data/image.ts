@@ -1,12 +1,18 @@
 import { readFile } from 'node:fs/promises'
-import sharp, { type Sharp } from 'sharp'
+import type { Sharp } from 'sharp'
 import { ImageError, ShapeError } from '../errors.js'
 import { Tensor, tensor } from '../tensor.js'
 import { concurrently } from './concurrently.js'
 import { enlarge } from './enlarge.js'
 import { centreGeometry, type Rectangle } from './geometry.js'
-import { cut, withChannels, type Image } from './pixels.js'
-import { channelCount, checkPreprocessing, type Interpolation, type Preprocessing } from './preprocessing.js'
+import { cut, surround, withChannels, type Image } from './pixels.js'
+import {
+  channelCount,
+  checkPreprocessing,
+  inputSide,
+  type Interpolation,
+  type Preprocessing,
+} from './preprocessing.js'
 
 export type { Image }
 
@@ -41,7 +47,7 @@ const BACKGROUND = '#ffffff'
 export function decodeImage(source: ImageSource): Promise<Image> {
   return refusing(source, async (bytes) => {
     await dimensions(bytes)
-    return pixels(open(bytes))
+    return pixels(await open(bytes))
   })
 }
 
@@ -58,7 +64,7 @@ export async function loadImage(source: ImageSource, preprocessing: Preprocessin
   const image = await refusing(source, async (bytes) => {
     const { width, height } = await dimensions(bytes)
     const { resized, crop } = centreGeometry(width, height, preprocessing)
-    return resample(open(bytes), { width, height }, resized, crop, preprocessing.interpolation)
+    return resample(await open(bytes), { width, height }, resized, crop, preprocessing.interpolation)
   })
   return withChannels(image, channelCount(preprocessing))
 }
@@ -81,6 +87,7 @@ export async function resizeAndCut(
   const { width, height, channels, data } = image
   const whole = crop.width === width && crop.height === height
   if (whole && resized.width === width && resized.height === height) return image
+  const { default: sharp } = await import('sharp')
   const raw = sharp(data, { raw: { width, height, channels } })
   return resample(raw, image, resized, crop, interpolation, channels)
 }
@@ -105,29 +112,29 @@ function loadAll(sources: readonly ImageSource[], preprocessing: Preprocessing):
   return concurrently(sources, (source) => loadImage(source, preprocessing))
 }
 
-/** Normalises crops into a batch `[N, C, H, W]`. */
+/** Normalises crops into a batch `[N, C, H, W]`, each with its padding. */
 export function toTensor(images: readonly Image[], preprocessing: Preprocessing): Tensor {
-  const { size } = preprocessing
+  const side = inputSide(preprocessing)
   const channels = channelCount(preprocessing)
-  const data = new Float32Array(images.length * channels * size * size)
-  images.forEach((image, i) => normalize(image, preprocessing, data, i * channels * size * size))
-  return tensor(data, [images.length, channels, size, size])
+  const data = new Float32Array(images.length * channels * side * side)
+  images.forEach((image, i) => normalize(image, preprocessing, data, i * channels * side * side))
+  return tensor(data, [images.length, channels, side, side])
 }
 
 /** Lays crops one after the other as bytes `[N, H, W, C]`, channels in the order that the network wants. */
 export function toByteTensor(images: readonly Image[], preprocessing: Preprocessing): Tensor<'u8'> {
-  const { size } = preprocessing
+  const side = inputSide(preprocessing)
   const channels = channelCount(preprocessing)
-  const data = new Uint8Array(images.length * channels * size * size)
-  images.forEach((image, i) => packBytes(image, preprocessing, data, i * channels * size * size))
-  return new Tensor([images.length, size, size, channels], data, 'u8')
+  const data = new Uint8Array(images.length * channels * side * side)
+  images.forEach((image, i) => packBytes(image, preprocessing, data, i * channels * side * side))
+  return new Tensor([images.length, side, side, channels], data, 'u8')
 }
 
 /** Writes a crop at `offset` of `out` as normalised planes, channels first. */
 export function normalize(image: Image, preprocessing: Preprocessing, out: Float32Array, offset = 0): void {
   const { channels, data } = asInput(image, preprocessing)
   const { scale, mean, deviation } = preprocessing
-  const plane = preprocessing.size ** 2
+  const plane = inputSide(preprocessing) ** 2
   for (let c = 0; c < channels; c++) {
     const table = Float32Array.from({ length: 256 }, (_, pixel) => (pixel * scale - mean[c]!) / deviation[c]!)
     const from = sourceChannel(preprocessing, c)
@@ -161,7 +168,7 @@ function sourceChannel(preprocessing: Preprocessing, channel: number): number {
 
 function asInput(image: Image, preprocessing: Preprocessing): Image {
   checkPreprocessing(preprocessing)
-  const { size } = preprocessing
+  const { size, padding = 0 } = preprocessing
   if (image.width !== size || image.height !== size)
     throw new ShapeError(
       `the network wants crops of ${size} x ${size} pixels, got ${image.width} x ${image.height}`,
@@ -170,16 +177,18 @@ function asInput(image: Image, preprocessing: Preprocessing): Image {
         got: `${image.width} x ${image.height}`,
       },
     )
-  return withChannels(image, channelCount(preprocessing))
+  return surround(withChannels(image, channelCount(preprocessing)), padding)
 }
 
-function open(bytes: Uint8Array): Sharp {
+async function open(bytes: Uint8Array): Promise<Sharp> {
+  // Loaded on demand: whoever feeds a network with tensors needs no image library.
+  const { default: sharp } = await import('sharp')
   return sharp(bytes, { failOn: 'warning', autoOrient: true })
 }
 
 /** Width and height after orientation, read from the header alone. */
 async function dimensions(bytes: Uint8Array): Promise<Size> {
-  const { format, autoOrient } = await open(bytes).metadata()
+  const { format, autoOrient } = await (await open(bytes)).metadata()
   if (!FORMATS.has(format)) throw new Error(`${format} is not supported, only JPEG, PNG, WebP, AVIF and GIF`)
   return autoOrient
 }

@@ -19,6 +19,19 @@ export function cut(image: Image, { left, top, width, height }: Rectangle): Imag
   return { width, height, channels, data: part }
 }
 
+/** The image in a black frame of the given width. */
+export function surround(image: Image, frame: number): Image {
+  if (frame === 0) return image
+  const { channels, data } = image
+  const width = image.width + 2 * frame
+  const height = image.height + 2 * frame
+  const framed = new Uint8Array(width * height * channels)
+  const row = image.width * channels
+  for (let y = 0; y < image.height; y++)
+    framed.set(data.subarray(y * row, (y + 1) * row), ((y + frame) * width + frame) * channels)
+  return { width, height, channels, data: framed }
+}
+
 /** The image mirrored left to right. */
 export function mirror({ width, height, channels, data }: Image): Image {
   const mirrored = new Uint8Array(data.length)

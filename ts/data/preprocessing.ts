@@ -10,7 +10,7 @@ export type Interpolation = 'nearest' | 'bilinear' | 'bicubic' | 'lanczos3'
  * `c` counts in the order of `channels`.
  */
 export interface Preprocessing {
-  /** Side of the square crop that enters the network. */
+  /** Side of the square that is cut out of an image; with `padding` around it, it enters the network. */
   readonly size: number
   /** Length of the shorter side before the centre crop; `'exact'` squeezes the whole image into the square. */
   readonly resize: number | 'exact'
@@ -19,6 +19,8 @@ export interface Preprocessing {
   readonly scale: number
   readonly mean: readonly number[]
   readonly deviation: readonly number[]
+  /** Black pixels put around the crop at each edge, as LeNet-5 wants of digits of 28 x 28. Default 0. */
+  readonly padding?: number
 }
 
 /** torchvision's `ImageClassification` preset: shorter side 256, crop 224, ImageNet mean and deviation. */
@@ -77,9 +79,14 @@ export function channelCount(preprocessing: Preprocessing): 1 | 3 {
   return preprocessing.channels === 'grey' ? 1 : 3
 }
 
+/** Height and width of the network's input. */
+export function inputSide({ size, padding = 0 }: Preprocessing): number {
+  return size + 2 * padding
+}
+
 /** @throws InvalidArgumentError when the fields contradict each other. */
 export function checkPreprocessing(preprocessing: Preprocessing): void {
-  const { size, resize, mean, deviation } = preprocessing
+  const { size, resize, mean, deviation, padding = 0 } = preprocessing
   const channels = channelCount(preprocessing)
   const fail = (subject: string, expected: string, got: string) => {
     throw new InvalidArgumentError(`preprocessing.${subject} must be ${expected}, got ${got}`, {
@@ -91,6 +98,8 @@ export function checkPreprocessing(preprocessing: Preprocessing): void {
   if (!Number.isInteger(size) || size < 1) fail('size', 'a positive integer', String(size))
   if (resize !== 'exact' && (!Number.isInteger(resize) || resize < size))
     fail('resize', `'exact' or an integer of at least the crop's ${size}`, String(resize))
+  if (!Number.isInteger(padding) || padding < 0)
+    fail('padding', 'an integer that is not negative', String(padding))
   if (mean.length !== channels) fail('mean', `${channels} number(s)`, String(mean.length))
   if (deviation.length !== channels) fail('deviation', `${channels} number(s)`, String(deviation.length))
 }
