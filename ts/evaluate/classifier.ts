@@ -1,0 +1,21 @@
+import type { Preprocessing } from '../data/preprocessing.js'
+import type { Model } from '../model/model.js'
+
+/** A network with weights, what these want to see, and the names of its classes. */
+export interface Classifier {
+  readonly model: Model<'logits', string>
+  /** Default: what a bare weights file of the network is taken to want. */
+  readonly preprocessing?: Preprocessing | undefined
+  /** Names of the classes in index order. */
+  readonly labels?: readonly string[] | undefined
+}
+
+/** A {@link Classifier} with nothing left open. */
+export type CompleteClassifier = Classifier & { readonly preprocessing: Preprocessing }
+
+/** A model alone is a classifier too, with its own defaults. */
+export function toClassifier(given: Model<'logits', string> | Classifier): CompleteClassifier {
+  const classifier: Classifier = 'model' in given ? given : { model: given }
+  const { model, preprocessing = model.info.preprocessing } = classifier
+  return { ...classifier, preprocessing }
+}
