@@ -16,7 +16,13 @@ export const foldBatchNorm: Rule = (node, inputs, { emit, solelyUsed }) => {
     weight!,
     channels,
   ])
-  return emit('convolution', [image!, folded[0]!, folded[1]!, null], producer.attributes, node.outputs)
+  return emit(
+    'convolution',
+    [image!, folded[0]!, folded[1]!, null],
+    producer.attributes,
+    node.outputs,
+    producer.path,
+  )
 }
 
 /** Zero padding before a convolution becomes its own padding. */

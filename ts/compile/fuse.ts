@@ -29,9 +29,15 @@ export const fuseResidual: Rule = (node, inputs, { emit, solelyUsed }) => {
   const chosen = candidates[0]
   if (!chosen) return null
   const residual = inputs[1 - chosen.operand]!
-  const { inputs: operands, attributes } = chosen.convolution
+  const { inputs: operands, attributes, path } = chosen.convolution
   const { activation } = node.attributes
-  return emit('convolution', [...operands.slice(0, 3), residual], { ...attributes, activation }, node.outputs)
+  return emit(
+    'convolution',
+    [...operands.slice(0, 3), residual],
+    { ...attributes, activation },
+    node.outputs,
+    path,
+  )
 }
 
 /** ReLU is computed by the operation before it. */
@@ -45,7 +51,13 @@ export const fuseRelu: Rule = (node, inputs, { emit, solelyUsed }) => {
     isOp(producer, 'add')
   ) {
     if (producer.attributes.activation !== 'none') return null
-    return emit(producer.op, producer.inputs, { ...producer.attributes, activation: 'relu' }, node.outputs)
+    return emit(
+      producer.op,
+      producer.inputs,
+      { ...producer.attributes, activation: 'relu' },
+      node.outputs,
+      producer.path,
+    )
   }
   return null
 }

@@ -12,6 +12,8 @@ export type Emit = <Op extends OpName>(
   inputs: readonly (Value | null)[],
   attributes: Attributes<Op>,
   outputs: readonly Pick<Value, 'shape' | 'dtype'>[],
+  /** Layer that it is part of. Default: that of the rewritten node. */
+  path?: string,
 ) => readonly Value[]
 
 /**
@@ -34,8 +36,8 @@ export function rewrite(graph: Graph, ...rules: readonly Rule[]): Graph {
     mapped.set(value, result.parameter({ name, shape: value.shape }))
   for (const node of graph.nodes) {
     const inputs = node.inputs.map((input) => input && mapped.get(input)!)
-    const emit: Emit = (op, operands, attributes, outputs) =>
-      result.add(op, operands, attributes, outputs, node.path, node.phase)
+    const emit: Emit = (op, operands, attributes, outputs, path = node.path) =>
+      result.add(op, operands, attributes, outputs, path, node.phase)
     const context = {
       emit,
       solelyUsed: (position: number) => {

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
+import { dirname } from 'node:path'
 import type { Plan } from '../compile/plan.js'
 import {
   AbortError,
@@ -84,7 +84,7 @@ let addon: Addon | null = null
 export function loadAddon(): Addon {
   if (addon) return addon
   const require = createRequire(import.meta.url)
-  const root = fileURLToPath(new URL('../../..', import.meta.url))
+  const root = dirname(require.resolve('fovea/package.json'))
   const load = require('node-gyp-build') as (folder: string) => Addon
   try {
     addon = load(root)

@@ -2,14 +2,17 @@
 
     python lenet5_steps.py > lenet5_steps.json
 
-Needs torch. Weights and images come from fixture_weights.py.
+Needs torch. Weights and images come from ../reference/fixture_weights.py.
 """
 import json
+import sys
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
-from fixture_weights import image, value
+sys.path.append(str(Path(__file__).parent.parent / "reference"))
+from fixture_weights import image, value  # noqa: E402
 
 TABLE = [[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5], [0, 4, 5], [0, 1, 5], [0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5],
          [0, 3, 4, 5], [0, 1, 4, 5], [0, 1, 2, 5], [0, 1, 3, 4], [1, 2, 4, 5], [0, 2, 3, 5], [0, 1, 2, 3, 4, 5]]
