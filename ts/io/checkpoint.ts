@@ -9,8 +9,8 @@ import { looksLikeSafetensors, readSafetensors } from './safetensors.js'
 export type { CheckpointDType } from './checkpoint-dtype.js'
 export type { CheckpointTensor } from './checkpoint-tensor.js'
 
-/** The containers that are read: those of PyTorch from 1.6, before 0.1.10 and between, and safetensors. */
-export type CheckpointFormat = 'pytorch-zip' | 'pytorch-tar' | 'pytorch-legacy' | 'safetensors'
+/** The containers that are read: those of PyTorch from 1.6, before 0.1.10 and between, safetensors, TensorFlow.js. */
+export type CheckpointFormat = 'pytorch-zip' | 'pytorch-tar' | 'pytorch-legacy' | 'safetensors' | 'tfjs'
 
 /** An open checkpoint file. Its tensors can be read until it is closed. */
 export interface Checkpoint extends AsyncDisposable {

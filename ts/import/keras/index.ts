@@ -1,0 +1,1 @@
+export { importTfjs, ImportedModel, type ImportedInfo, type ImportOptions } from './import.js'
