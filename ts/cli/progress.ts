@@ -28,7 +28,6 @@ export function progressBar(title: string, stream: NodeJS.WriteStream = process.
         bar = new SingleBar({
           stream,
           format: `${title.replaceAll('{', '(').replaceAll('}', ')')} {bar} {percentage}% of {size}`,
-          hideCursor: true,
           barsize: 30,
         })
         bar.start(total ?? Math.max(received, 1), received, shown)

