@@ -62,6 +62,9 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string description() const = 0;
+  // Called on the device's thread before each batch of work, which devices of other settings may share it
+  // with.
+  virtual void activate() {}
   virtual std::shared_ptr<Memory> allocate(size_t bytes) = 0;
   // Memory with the contents of `host`, which the backend may keep instead of copying.
   virtual std::shared_ptr<Memory> adopt(std::shared_ptr<Memory> host) = 0;

@@ -1,0 +1,151 @@
+#include <string_view>
+
+#include "families.h"
+
+namespace fovea::cpu {
+namespace {
+
+using dnnl::algorithm;
+using dnnl::prop_kind;
+
+// oneDNN's spelling of a convolution's shape.
+struct Geometry {
+  dnnl::memory::dims strides, dilation, before, after;
+  Shape weight;  // five dimensions if grouped
+};
+
+Geometry geometryOf(const ops::ConvolutionGeometry& op, const Shape& weight) {
+  const auto& [top, left, bottom, right] = op.padding;
+  Geometry geometry{{op.stride[0], op.stride[1]},
+                    {op.dilation[0] - 1, op.dilation[1] - 1},
+                    {top, left},
+                    {bottom, right},
+                    weight};
+  if (op.groups > 1) {
+    geometry.weight[0] /= op.groups;
+    geometry.weight.insert(geometry.weight.begin(), op.groups);
+  }
+  return geometry;
+}
+
+// The one place where the algorithm is chosen.
+algorithm algorithmFor(const Geometry&) { return algorithm::convolution_direct; }
+
+// oneDNN's first choice forward is its batch-reduce kernels, channels last: 5 to 10 % faster a convolution
+// than the blocked ones (Zen 5, AVX-512). But Winograd and the whole backward half are blocked only, so that
+// every activation would be reordered, and channels last a concatenation copies pixel by pixel. One format
+// for all.
+template <class Description>
+Description preferBlocked(Description description) {
+  Description alternative = description;
+  while (std::string_view(alternative.impl_info_str()).starts_with("br"))
+    if (!alternative.next_impl()) return description;
+  return isReference(alternative.impl_info_str()) ? description : alternative;
+}
+
+// oneDNN's own choice; failing that, the layouts that its matrix product takes (groups of few channels).
+enum class Formats { any, plain };
+constexpr Formats candidates[] = {Formats::any, Formats::plain};
+
+Desc describe(Formats formats, DType dtype, const Shape& shape) {
+  return formats == Formats::any ? anyDesc(dtype, shape) : plainDesc(dtype, shape);
+}
+
+// An output's description, which may be settled from outside.
+Desc describeOutput(const Request& request, size_t index, Formats formats, const Shape& shape) {
+  const TensorSpec& spec = request.output(index);
+  if (const LayoutPtr forced = request.forcedLayout(index))
+    if (const auto desc = descAs(*forced, spec.dtype, shape)) return *desc;
+  return describe(formats, spec.dtype, shape);
+}
+
+Desc vectorDesc(const TensorSpec& spec) { return plainDesc(spec); }
+
+dnnl::primitive_attr attributesOf(const ops::Convolution& op, bool residual) {
+  auto attributes = userScratchpad();
+  dnnl::post_ops after;
+  if (residual) after.append_sum();
+  if (op.activation == ops::Activation::relu) after.append_eltwise(1, algorithm::eltwise_relu, 0, 0);
+  attributes.set_post_ops(after);
+  return attributes;
+}
+
+// Backward's primitives are described with the forward one as a hint.
+dnnl::convolution_forward::primitive_desc forwardHint(const Request& request, const Geometry& geometry,
+                                                      const Desc& x, const Desc& weight, const Desc& y) {
+  return {{prop_kind::forward_training, algorithmFor(geometry), x, weight, y, geometry.strides,
+           geometry.dilation, geometry.before, geometry.after},
+          request.context.engine};
+}
+
+}  // namespace
+
+KernelPtr prepare(const Request& request, const ops::Convolution& op) {
+  const TensorSpec &x = request.input(0), &weight = request.input(1), &y = request.output(0);
+  const bool bias = request.hasInput(2), residual = request.hasInput(3);
+  const Geometry geometry = geometryOf(op, weight.shape);
+  const auto attributes = attributesOf(op, residual);
+  const auto description = chooseImplementation(candidates, [&](Formats formats) {
+    const Desc xDesc = describe(formats, x.dtype, x.shape);
+    const Desc weightDesc = describe(formats, weight.dtype, geometry.weight);
+    const Desc yDesc = describeOutput(request, 0, formats, y.shape);
+    using Description = dnnl::convolution_forward::desc;
+    const auto kind = prop_kind::forward_inference;
+    const auto desc =
+        bias ? Description(kind, algorithmFor(geometry), xDesc, weightDesc, vectorDesc(request.input(2)),
+                           yDesc, geometry.strides, geometry.dilation, geometry.before, geometry.after)
+             : Description(kind, algorithmFor(geometry), xDesc, weightDesc, yDesc, geometry.strides,
+                           geometry.dilation, geometry.before, geometry.after);
+    return preferBlocked(dnnl::convolution_forward::primitive_desc(desc, attributes, request.context.engine));
+  });
+  auto kernel = std::make_unique<PrimitiveKernel>(request, description);
+  kernel->input(0, DNNL_ARG_SRC).input(1, DNNL_ARG_WEIGHTS, Role::weights).output(0, DNNL_ARG_DST);
+  if (bias) kernel->input(2, DNNL_ARG_BIAS);
+  if (residual) kernel->accumulatedInput(3, 0);
+  return kernel;
+}
+
+KernelPtr prepare(const Request& request, const ops::ConvolutionBackwardData& op) {
+  const TensorSpec &dy = request.input(0), &weight = request.input(1), &dx = request.output(0);
+  const Geometry geometry = geometryOf(op, weight.shape);
+  const auto description = chooseImplementation(candidates, [&](Formats formats) {
+    const Desc dyDesc = describe(formats, dy.dtype, dy.shape);
+    const Desc weightDesc = describe(formats, weight.dtype, geometry.weight);
+    const Desc dxDesc = describeOutput(request, 0, formats, dx.shape);
+    const dnnl::convolution_backward_data::desc desc(algorithmFor(geometry), dxDesc, weightDesc, dyDesc,
+                                                     geometry.strides, geometry.dilation, geometry.before,
+                                                     geometry.after);
+    return dnnl::convolution_backward_data::primitive_desc(
+        desc, userScratchpad(), request.context.engine,
+        forwardHint(request, geometry, dxDesc, weightDesc, dyDesc));
+  });
+  auto kernel = std::make_unique<PrimitiveKernel>(request, description);
+  kernel->input(0, DNNL_ARG_DIFF_DST).input(1, DNNL_ARG_WEIGHTS, Role::weights).output(0, DNNL_ARG_DIFF_SRC);
+  return kernel;
+}
+
+KernelPtr prepare(const Request& request, const ops::ConvolutionBackwardWeights& op) {
+  const TensorSpec &x = request.input(0), &dy = request.input(1), &dweight = request.output(0);
+  const bool bias = request.hasOutput(1);
+  const Geometry geometry = geometryOf(op, dweight.shape);
+  const auto description = chooseImplementation(candidates, [&](Formats formats) {
+    const Desc xDesc = describe(formats, x.dtype, x.shape);
+    const Desc dyDesc = describe(formats, dy.dtype, dy.shape);
+    const Desc weightDesc = describeOutput(request, 0, formats, geometry.weight);
+    using Description = dnnl::convolution_backward_weights::desc;
+    const auto desc =
+        bias ? Description(algorithmFor(geometry), xDesc, weightDesc, vectorDesc(request.output(1)), dyDesc,
+                           geometry.strides, geometry.dilation, geometry.before, geometry.after)
+             : Description(algorithmFor(geometry), xDesc, weightDesc, dyDesc, geometry.strides,
+                           geometry.dilation, geometry.before, geometry.after);
+    return dnnl::convolution_backward_weights::primitive_desc(
+        desc, userScratchpad(), request.context.engine,
+        forwardHint(request, geometry, xDesc, weightDesc, dyDesc));
+  });
+  auto kernel = std::make_unique<PrimitiveKernel>(request, description);
+  kernel->input(0, DNNL_ARG_SRC).input(1, DNNL_ARG_DIFF_DST).output(0, DNNL_ARG_DIFF_WEIGHTS, Role::weights);
+  if (bias) kernel->output(1, DNNL_ARG_DIFF_BIAS);
+  return kernel;
+}
+
+}  // namespace fovea::cpu

@@ -1,0 +1,133 @@
+#include "cpu_backend.h"
+
+#include <omp.h>
+
+#include <cstring>
+
+#include "allocation.h"
+#include "families.h"
+#include "machine.h"
+
+namespace fovea::cpu {
+namespace {
+
+std::string instructionSet() {
+  switch (dnnl::get_effective_cpu_isa()) {
+    case dnnl::cpu_isa::sse41:
+      return "SSE4.1";
+    case dnnl::cpu_isa::avx:
+      return "AVX";
+    case dnnl::cpu_isa::avx2:
+      return "AVX2";
+    case dnnl::cpu_isa::avx2_vnni:
+      return "AVX2 (VNNI)";
+    case dnnl::cpu_isa::avx512_core:
+      return "AVX-512";
+    case dnnl::cpu_isa::avx512_core_vnni:
+      return "AVX-512 (VNNI)";
+    case dnnl::cpu_isa::avx512_core_bf16:
+      return "AVX-512 (bf16)";
+    case dnnl::cpu_isa::avx512_core_amx:
+      return "AVX-512 (AMX)";
+    default:
+      return "portable code";
+  }
+}
+
+std::string shapesOf(const Operands& operands) {
+  const auto list = [](const std::vector<std::optional<Operand>>& side) {
+    std::string text;
+    for (const auto& operand : side) {
+      if (!text.empty()) text += ", ";
+      text += operand ? std::string(nameOf(operand->spec.dtype)) + " " + format(operand->spec.shape) : "none";
+    }
+    return text;
+  };
+  return list(operands.inputs) + " -> " + list(operands.outputs);
+}
+
+std::string codeOf(dnnl_status_t status) {
+  if (status == dnnl_unimplemented) return "UNSUPPORTED";
+  if (status == dnnl_out_of_memory) return "OUT_OF_MEMORY";
+  return "BACKEND";
+}
+
+class CpuBackend final : public Backend {
+ public:
+  CpuBackend(const DeviceOptions& options, std::shared_ptr<MemoryMeter> meter)
+      : threads_(options.threads > 0 ? options.threads : coreCount()),
+        meter_(std::move(meter)),
+        context_{dnnl::engine(dnnl::engine::kind::cpu, 0), {}} {
+    context_.stream = dnnl::stream(context_.engine);
+  }
+
+  std::string description() const override {
+    const dnnl_version_t& version = *dnnl::version();
+    return "oneDNN " + std::to_string(version.major) + "." + std::to_string(version.minor) + "." +
+           std::to_string(version.patch) + ", " + instructionSet() + ", " + std::to_string(threads_) +
+           (threads_ == 1 ? " thread, " : " threads, ") + processorName();
+  }
+
+  // oneDNN sizes a primitive's work for the number of threads that the calling thread would start, so the
+  // number must be the same when a primitive is made and when it runs.
+  void activate() override { omp_set_num_threads(threads_); }
+
+  std::shared_ptr<Memory> allocate(size_t bytes) override { return allocateAligned(bytes, meter_); }
+  std::shared_ptr<Memory> adopt(std::shared_ptr<Memory> host) override { return host; }
+  LayoutPtr plain(const TensorSpec& spec) override { return plainLayout(spec); }
+
+  std::unique_ptr<Kernel> prepare(const Plan::Instruction& instruction, const Operands& operands) override {
+    activate();
+    const Request request(context_, operands);
+    const std::string op =
+        std::visit([](const auto& op) { return std::string(op.name); }, instruction.attributes);
+    return guarded(instruction.path.empty() ? op : op + " " + instruction.path, shapesOf(operands), [&] {
+      return std::visit([&](const auto& op) { return cpu::prepare(request, op); }, instruction.attributes);
+    });
+  }
+
+  std::unique_ptr<Kernel> reorder(const TensorSpec& spec, LayoutPtr from, LayoutPtr to) override {
+    activate();
+    return guarded("reorder", format(spec.shape) + " " + from->name() + " -> " + to->name(),
+                   [&] { return prepareReorder(context_, spec, from, to); });
+  }
+
+  void upload(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
+  void download(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
+  void synchronize() override { context_.stream.wait(); }
+
+ private:
+  // Gives every failure the instruction's name and shapes.
+  template <class Prepare>
+  static KernelPtr guarded(const std::string& subject, const std::string& shapes, const Prepare& prepare) {
+    const auto failure = [&](const std::string& code, const std::string& reason) {
+      return Error(code, subject + " of " + shapes + ": " + reason, subject, {}, shapes);
+    };
+    try {
+      return prepare();
+    } catch (const dnnl::error& error) {
+      throw failure(codeOf(error.status),
+                    std::string(error.what()) + " (oneDNN status " + std::to_string(error.status) + ")");
+    } catch (const Error& error) {
+      throw failure(error.code, error.what());
+    } catch (const std::bad_alloc&) {
+      throw failure("OUT_OF_MEMORY", "no memory to prepare it");
+    }
+  }
+
+  int threads_;
+  std::shared_ptr<MemoryMeter> meter_;
+  Context context_;
+};
+
+}  // namespace
+
+std::shared_ptr<Backend> openCpuBackend(const DeviceOptions& options, std::shared_ptr<MemoryMeter> meter) {
+  try {
+    return std::make_shared<CpuBackend>(options, std::move(meter));
+  } catch (const dnnl::error& error) {
+    throw Error("DEVICE_UNAVAILABLE", std::string("oneDNN does not start: ") + error.what(), "cpu");
+  }
+}
+
+}  // namespace fovea::cpu

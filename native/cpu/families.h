@@ -1,0 +1,52 @@
+#pragma once
+#include "primitive.h"
+
+// What the backend dispatches an instruction to, by the type of its attributes; one file a family.
+namespace fovea::cpu {
+
+using KernelPtr = std::unique_ptr<Kernel>;
+
+// convolution.cc
+KernelPtr prepare(const Request&, const ops::Convolution&);
+KernelPtr prepare(const Request&, const ops::ConvolutionBackwardData&);
+KernelPtr prepare(const Request&, const ops::ConvolutionBackwardWeights&);
+// pooling.cc
+KernelPtr prepare(const Request&, const ops::Pooling&);
+KernelPtr prepare(const Request&, const ops::PoolingBackward&);
+KernelPtr prepare(const Request&, const ops::AdaptiveAveragePooling&);
+// normalization.cc
+KernelPtr prepare(const Request&, const ops::BatchNorm&);
+KernelPtr prepare(const Request&, const ops::FoldBatchNorm&);
+KernelPtr prepare(const Request&, const ops::LocalResponseNorm&);
+// linear.cc
+KernelPtr prepare(const Request&, const ops::Linear&);
+KernelPtr prepare(const Request&, const ops::LinearBackwardData&);
+KernelPtr prepare(const Request&, const ops::LinearBackwardWeights&);
+// elementwise.cc
+KernelPtr prepare(const Request&, const ops::Elementwise&);
+KernelPtr prepare(const Request&, const ops::ElementwiseBackward&);
+KernelPtr prepare(const Request&, const ops::Add&);
+KernelPtr prepare(const Request&, const ops::Softmax&);
+// channels.cc
+KernelPtr prepare(const Request&, const ops::ScaleChannels&);
+KernelPtr prepare(const Request&, const ops::ScaleChannelsBackward&);
+KernelPtr prepare(const Request&, const ops::Slice&);
+KernelPtr prepare(const Request&, const ops::SubsamplePad&);
+KernelPtr prepare(const Request&, const ops::Pad&);
+// moves.cc
+KernelPtr prepare(const Request&, const ops::Concat&);
+KernelPtr prepare(const Request&, const ops::Reshape&);
+KernelPtr prepare(const Request&, const ops::NormalizeImage&);
+KernelPtr prepare(const Request&, const ops::ScatterRows&);
+KernelPtr prepare(const Request&, const ops::GatherRows&);
+// loss.cc
+KernelPtr prepare(const Request&, const ops::SoftmaxCrossEntropy&);
+// optimizer.cc
+KernelPtr prepare(const Request&, const ops::Sgd&);
+
+// reorder.cc
+KernelPtr prepareReorder(const Context&, const TensorSpec&, const LayoutPtr& from, const LayoutPtr& to);
+// Copies bytes on all threads; nothing where source and destination are one.
+void copyBytes(void* to, const void* from, size_t bytes);
+
+}  // namespace fovea::cpu

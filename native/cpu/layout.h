@@ -1,0 +1,103 @@
+#pragma once
+#include <dnnl.hpp>
+#include <optional>
+
+#include "backend.h"
+
+namespace fovea::cpu {
+
+using Desc = dnnl::memory::desc;
+
+// How a layout's name spells the dimensions: nchw or oihw.
+enum class Role { data, weights };
+
+// A run of one dimension's elements in memory. The runs of a layout, outermost first, say how it lies:
+// nChw16c of 64 channels is n, c/4, h, w, c/16.
+struct Run {
+  int dimension;
+  int64_t extent;
+  bool operator==(const Run&) const = default;
+};
+
+// A tensor that oneDNN describes. A weight of a grouped convolution has five dimensions here and four in the
+// plan; only row-major layouts, which are the same bytes either way, always have the plan's dimensions.
+class CpuLayout final : public Layout {
+ public:
+  explicit CpuLayout(Desc desc, Role role = Role::data);
+
+  size_t bytes() const override { return desc_.get_size(); }
+  bool equals(const Layout& other) const override;
+  bool elementwise() const override;
+  std::string name() const override;
+
+  const Desc& desc() const { return desc_; }
+  bool plain() const { return plain_; }
+  // Whether zeros beyond the tensor's own elements round a dimension up to its block.
+  bool padded() const;
+  const std::vector<Run>& runs() const { return runs_; }
+
+ private:
+  Desc desc_;
+  Role role_;
+  std::vector<Run> runs_;
+  bool plain_;
+};
+
+// What a forward kernel keeps for its backward half, which finds the forward's description in it.
+class OpaqueLayout final : public Layout {
+ public:
+  OpaqueLayout(size_t bytes, std::optional<dnnl::pooling_forward::primitive_desc> forward = {})
+      : bytes_(bytes), forward_(std::move(forward)) {}
+
+  size_t bytes() const override { return bytes_; }
+  bool equals(const Layout& other) const override;
+  bool elementwise() const override { return false; }
+  std::string name() const override { return "opaque"; }
+
+  const std::optional<dnnl::pooling_forward::primitive_desc>& forward() const { return forward_; }
+
+ private:
+  size_t bytes_;
+  std::optional<dnnl::pooling_forward::primitive_desc> forward_;
+};
+
+dnnl::memory::data_type dataType(DType dtype);
+
+// Row-major; of `shape` where a primitive sees the tensor with other dimensions than the plan.
+Desc plainDesc(const TensorSpec& spec);
+Desc plainDesc(DType dtype, const Shape& shape);
+// For the library to choose.
+Desc anyDesc(DType dtype, const Shape& shape);
+// nChw16c or nChw8c; nothing for tensors without spatial dimensions.
+std::optional<Desc> blockedDesc(const TensorSpec& spec, int64_t block);
+Desc channelsLastDesc(const TensorSpec& spec);
+
+LayoutPtr plainLayout(const TensorSpec& spec);
+LayoutPtr layoutOf(const TensorSpec& spec, const Desc& desc, Role role = Role::data);
+// The description of `layout` for a primitive that sees the tensor with these dimensions; nothing where a
+// layout that is not row-major was made for others.
+std::optional<Desc> descAs(const Layout& layout, DType dtype, const Shape& shape);
+
+// Activations [N,C,...] as our own kernels see them, the same for nchw, nhwc and nChw16c: element (n, c, s)
+// is at ((n * blocks + c / lanes) * spatial + s) * lanes + c % lanes. Lanes past the last channel hold zeros
+// and every kernel must leave zeros there.
+struct ChannelView {
+  int64_t batch, channels, blocks, spatial, lanes;
+
+  int64_t row(int64_t n, int64_t block) const { return (n * blocks + block) * spatial * lanes; }
+  // How many lanes of a block are channels.
+  int64_t used(int64_t block) const { return std::min(lanes, channels - block * lanes); }
+};
+std::optional<ChannelView> channelView(const Layout& layout);
+
+// An operand of a kernel of our own: the layout that it is taken or given in, and how to walk through it.
+struct ViewedLayout {
+  LayoutPtr layout;
+  ChannelView view;
+};
+// `layout` itself if our kernels can walk through it, otherwise the row-major one.
+ViewedLayout viewed(const TensorSpec& spec, const LayoutPtr& layout);
+// A tensor of another shape kept in the format of `view`.
+ViewedLayout inFormatOf(const ChannelView& view, const TensorSpec& spec);
+
+}  // namespace fovea::cpu

@@ -1,0 +1,157 @@
+#include <algorithm>
+#include <cstring>
+
+#include "families.h"
+
+namespace fovea::cpu {
+namespace {
+
+// One format for all parts of a concatenation: the blocked one that a part comes in, if the parts meet at
+// block boundaries; otherwise channels last or row-major, where any number of channels may be joined.
+ViewedLayout commonFormat(const Request& request) {
+  const TensorSpec& result = request.output(0);
+  const size_t count = request.operands.inputs.size();
+  std::vector<ChannelView> views;
+  for (size_t i = 0; i < count; ++i)
+    if (const auto view = channelView(*request.inputLayout(i))) views.push_back(*view);
+  const auto meets = [&](int64_t block) {
+    for (size_t i = 0; i + 1 < count; ++i)
+      if (request.input(i).shape[1] % block != 0) return false;
+    return true;
+  };
+  for (const int64_t block : {16, 8})
+    for (const ChannelView& view : views)
+      if (view.lanes == block && meets(block)) return inFormatOf(view, result);
+  const bool last = !views.empty() && std::all_of(views.begin(), views.end(), [](const ChannelView& view) {
+    return view.lanes == view.channels && view.spatial > 1;
+  });
+  return viewed(result, last ? layoutOf(result, channelsLastDesc(result)) : plainLayout(result));
+}
+
+// A part of an image that is copied whole, in bytes from the start of the image.
+struct Piece {
+  size_t input;
+  int64_t from, to, bytes;
+};
+
+// Small enough for the threads to share the work evenly.
+constexpr int64_t mostPieceBytes = 1 << 16;
+
+struct Rows {
+  int64_t bytes;
+  std::vector<int64_t> indices;
+};
+
+Rows rowsOf(const TensorSpec& of, const std::vector<int64_t>& indices, int64_t limit) {
+  const int64_t elements = of.shape[0] > 0 ? elementCount(of.shape) / of.shape[0] : 0;
+  for (const int64_t index : indices)
+    if (index < 0 || index >= limit)
+      throw Error("INVALID_ARGUMENT", "row " + std::to_string(index) + " of " + std::to_string(limit));
+  return {elements * static_cast<int64_t>(sizeOf(of.dtype)), indices};
+}
+
+}  // namespace
+
+// Our own: oneDNN 2.6.3 falls to its reference where a part has a single block of channels.
+KernelPtr prepare(const Request& request, const ops::Concat&) {
+  const auto [layout, to] = commonFormat(request);
+  const bool channelsLast = to.lanes == to.channels && to.spatial > 1 && to.lanes > 1;
+  auto kernel = std::make_unique<FunctionKernel>(request, "concat");
+  kernel->outputs[0] = layout;
+  // Channels last, an image is as many rows as it has pixels; otherwise one row.
+  const int64_t rows = channelsLast ? to.batch * to.spatial : to.batch;
+  std::vector<int64_t> inputRow;
+  std::vector<Piece> pieces;
+  int64_t outputRow = 0;
+  for (size_t i = 0; i < request.operands.inputs.size(); ++i) {
+    const TensorSpec& spec = request.input(i);
+    const auto [partLayout, part] =
+        channelsLast ? viewed(spec, layoutOf(spec, channelsLastDesc(spec))) : inFormatOf(to, spec);
+    kernel->inputs[i] = partLayout;
+    const int64_t bytes = static_cast<int64_t>(partLayout->bytes()) / std::max<int64_t>(rows, 1);
+    for (int64_t begin = 0; begin < bytes; begin += mostPieceBytes)
+      pieces.push_back({i, begin, outputRow + begin, std::min(mostPieceBytes, bytes - begin)});
+    inputRow.push_back(bytes);
+    outputRow += bytes;
+  }
+  kernel->body = [=, count = static_cast<int64_t>(pieces.size())](const Pointers& p) {
+#pragma omp parallel for collapse(2)
+    for (int64_t row = 0; row < rows; ++row)
+      for (int64_t i = 0; i < count; ++i) {
+        const Piece& piece = pieces[i];
+        std::memcpy(
+            static_cast<char*>(p.outputs[0]) + row * outputRow + piece.to,
+            static_cast<const char*>(p.inputs[piece.input]) + row * inputRow[piece.input] + piece.from,
+            piece.bytes);
+      }
+  };
+  return kernel;
+}
+
+KernelPtr prepare(const Request& request, const ops::Reshape&) {
+  auto kernel = std::make_unique<FunctionKernel>(request, "reshape");
+  kernel->aliases = {{0, 0, false}};
+  kernel->body = [bytes = kernel->inputs[0]->bytes()](const Pointers& p) {
+    copyBytes(p.outputs[0], p.inputs[0], bytes);
+  };
+  return kernel;
+}
+
+KernelPtr prepare(const Request& request, const ops::NormalizeImage& op) {
+  const Shape& y = request.output(0).shape;
+  if (request.input(0).dtype != DType::u8 || request.output(0).dtype != DType::f32)
+    throw unsupported("takes u8 images to f32");
+  const int64_t batch = y[0], channels = y[1], height = y[2], width = y[3], depth = request.input(0).shape[3];
+  struct Channel {
+    int64_t from;
+    float scale, bias;
+  };
+  std::vector<Channel> plan;
+  for (int64_t c = 0; c < channels; ++c) {
+    plan.push_back({op.order.at(c), static_cast<float>(op.scale.at(c)), static_cast<float>(op.bias.at(c))});
+    if (plan.back().from < 0 || plan.back().from >= depth)
+      throw Error("INVALID_ARGUMENT", "no channel " + std::to_string(plan.back().from));
+  }
+  return std::make_unique<FunctionKernel>(request, "normalizeImage", [=](const Pointers& p) {
+    const auto* images = static_cast<const uint8_t*>(p.inputs[0]);
+    auto* target = static_cast<float*>(p.outputs[0]);
+#pragma omp parallel for collapse(2)
+    for (int64_t n = 0; n < batch; ++n)
+      for (int64_t h = 0; h < height; ++h) {
+        const uint8_t* row = images + (n * height + h) * width * depth;
+        for (int64_t c = 0; c < channels; ++c) {
+          const auto [from, scale, bias] = plan[c];
+          float* to = target + ((n * channels + c) * height + h) * width;
+          for (int64_t w = 0; w < width; ++w)
+            to[w] = static_cast<float>(row[w * depth + from]) * scale + bias;
+        }
+      }
+  });
+}
+
+KernelPtr prepare(const Request& request, const ops::ScatterRows& op) {
+  const TensorSpec &x = request.input(0), &y = request.output(0);
+  const int64_t perRow = x.shape[0] > 0 ? elementCount(x.shape) / x.shape[0] : 1;
+  const Rows rows = rowsOf(x, op.indices, elementCount(y.shape) / std::max<int64_t>(perRow, 1));
+  return std::make_unique<FunctionKernel>(
+      request, "scatterRows", [rows, bytes = plainLayout(y)->bytes()](const Pointers& p) {
+        std::memset(p.outputs[0], 0, bytes);
+        for (size_t r = 0; r < rows.indices.size(); ++r)
+          std::memcpy(static_cast<char*>(p.outputs[0]) + rows.indices[r] * rows.bytes,
+                      static_cast<const char*>(p.inputs[0]) + static_cast<int64_t>(r) * rows.bytes,
+                      rows.bytes);
+      });
+}
+
+KernelPtr prepare(const Request& request, const ops::GatherRows& op) {
+  const TensorSpec &x = request.input(0), &y = request.output(0);
+  const int64_t perRow = y.shape[0] > 0 ? elementCount(y.shape) / y.shape[0] : 1;
+  const Rows rows = rowsOf(y, op.indices, elementCount(x.shape) / std::max<int64_t>(perRow, 1));
+  return std::make_unique<FunctionKernel>(request, "gatherRows", [rows](const Pointers& p) {
+    for (size_t r = 0; r < rows.indices.size(); ++r)
+      std::memcpy(static_cast<char*>(p.outputs[0]) + static_cast<int64_t>(r) * rows.bytes,
+                  static_cast<const char*>(p.inputs[0]) + rows.indices[r] * rows.bytes, rows.bytes);
+  });
+}
+
+}  // namespace fovea::cpu
