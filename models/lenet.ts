@@ -101,6 +101,7 @@ class ConnectedConvolution extends Module {
 
 const lecun = { initializer: initializers.lecun }
 
+/** Figure 2 of the paper, left to right. */
 class LeNet5 extends Network {
   readonly c1 = conv2d(1, 6, { kernel: 5, ...lecun })
   readonly s2 = new Subsampling(6)
@@ -120,19 +121,9 @@ class LeNet5 extends Network {
 
   override forward(x: Value) {
     const { squash } = this
-    const features = x.pipe(
-      this.c1,
-      squash,
-      this.s2,
-      squash,
-      this.c3,
-      squash,
-      this.s4,
-      squash,
-      this.c5,
-      squash,
-    )
-    return { logits: features.pipe(flatten, this.f6, squash, this.output) }
+    const low = x.pipe(this.c1, squash, this.s2, squash)
+    const high = low.pipe(this.c3, squash, this.s4, squash, this.c5, squash)
+    return { logits: high.pipe(flatten, this.f6, squash, this.output) }
   }
 }
 

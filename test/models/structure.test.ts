@@ -10,7 +10,8 @@ import {
   vgg16,
   type ModelName,
 } from '../../models/index.js'
-import { ShapeError } from '../../ts/errors.js'
+import { inputSide } from '../../ts/data/preprocessing.js'
+import { ShapeError, UnsupportedError } from '../../ts/errors.js'
 import type { Graph } from '../../ts/graph/graph.js'
 import type { CompileOptions, Model } from '../../ts/model/model.js'
 import type { InferenceProgram } from '../../ts/model/inference.js'
@@ -55,7 +56,7 @@ describe('every network', () => {
 
   it.each(modelNames)('%s wants its images as large as it was made for', (name) => {
     const { input, preprocessing } = createModel(name).info
-    expect(preprocessing.size).toBe(input.size)
+    expect(inputSide(preprocessing)).toBe(input.size)
     expect(preprocessing.mean).toHaveLength(input.channels)
   })
 })
@@ -279,5 +280,43 @@ describe('auxiliary heads', () => {
       expect([...graph.outputs.keys()]).toEqual(['logits'])
       expect(graph.nodes.filter(({ path }) => /^aux/i.test(path))).toEqual([])
     }
+  })
+})
+
+/** Whether every layer of the networks can be traced for training. */
+const trains = (() => {
+  try {
+    createModel('googlenet').trace('training')
+    return true
+  } catch (error) {
+    if (error instanceof UnsupportedError) return false
+    throw error
+  }
+})()
+
+describe.skipIf(!trains)('in training', () => {
+  it.each(modelNames)('%s gives its logits', (name) => {
+    expect(shapes(createModel(name, { classes: 7 }).trace('training', { batch: 2 })).logits).toEqual([2, 7])
+  })
+
+  it.each(['googlenet', 'googlenet_original'] as const)('%s has two auxiliary outputs', (name) => {
+    expect(shapes(createModel(name).trace('training', { batch: 2 }))).toEqual({
+      logits: [2, 1000],
+      aux1: [2, 1000],
+      aux2: [2, 1000],
+    })
+    expect(Object.keys(shapes(createModel(name, { auxiliary: false }).trace('training')))).toEqual(['logits'])
+  })
+
+  it('Inception v3 has one', () => {
+    const graph = createModel('inception_v3', { classes: 5 }).trace('training')
+    expect(shapes(graph)).toEqual({ logits: [1, 5], aux: [1, 5] })
+    expect(shapeAt(graph, 'AuxLogits.pool')).toEqual([1, 768, 5, 5])
+  })
+
+  it('auxiliary heads need larger images than the network', () => {
+    expect(() => createModel('inception_v3').trace('training', { size: 75 })).toThrow(/AuxLogits\.pool/)
+    expect(() => createModel('googlenet_original').trace('training', { size: 128 })).toThrow(/aux1/)
+    expect(shapes(createModel('googlenet').trace('training', { size: 97 })).aux1).toEqual([1, 1000])
   })
 })

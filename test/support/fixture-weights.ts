@@ -95,11 +95,13 @@ const ROLES = {
 /** The role of every parameter with values; the last batch norm of a residual block has its own. */
 export function fixtureRoles(model: Model<'logits', string>): Map<string, FixtureRole> {
   const names = new Set(model.parameters.map(({ name }) => name))
+  const residual = !model.name.startsWith('plain')
   const roles = new Map<string, FixtureRole>()
   for (const { name, role } of model.parameters) {
     if (role === 'counter') continue
     const [, block, position] = /^(layer\d+\.\d+\.bn)(\d)\.weight$/.exec(name) ?? []
-    const lastOfBlock = block !== undefined && !names.has(`${block}${Number(position) + 1}.weight`)
+    const lastOfBlock =
+      block !== undefined && residual && !names.has(`${block}${Number(position) + 1}.weight`)
     roles.set(name, lastOfBlock ? 'bn_weight_residual' : ROLES[role])
   }
   return roles
