@@ -40,7 +40,7 @@ interface OnnxNode {
 }
 
 /** A model as an ONNX file, with its weights, so that another runtime computes the very same network. */
-export async function toOnnx(model: Model, batch: number): Promise<Uint8Array> {
+export async function toOnnx(model: Model<'logits', string>, batch: number): Promise<Uint8Array> {
   const graph = model.trace('evaluation', { batch })
   const names = new Map<Value, string>()
   const nameOf = (value: Value | string | null) => {

@@ -1,12 +1,11 @@
 #include "cpu_backend.h"
 
-#include <omp.h>
-
 #include <cstring>
 
 #include "allocation.h"
 #include "families.h"
 #include "machine.h"
+#include "threads.h"
 
 namespace fovea::cpu {
 namespace {
@@ -70,7 +69,7 @@ class CpuBackend final : public Backend {
 
   // oneDNN sizes a primitive's work for the number of threads that the calling thread would start, so the
   // number must be the same when a primitive is made and when it runs.
-  void activate() override { omp_set_num_threads(threads_); }
+  void activate() override { team_->activate(threads_); }
 
   std::shared_ptr<Memory> allocate(size_t bytes) override { return allocateAligned(bytes, meter_); }
   std::shared_ptr<Memory> adopt(std::shared_ptr<Memory> host) override { return host; }
@@ -116,6 +115,7 @@ class CpuBackend final : public Backend {
   }
 
   int threads_;
+  std::shared_ptr<ThreadTeam> team_ = ThreadTeam::shared();
   std::shared_ptr<MemoryMeter> meter_;
   Context context_;
 };
