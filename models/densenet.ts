@@ -171,7 +171,7 @@ function densenet(name: string, growth: number, blocks: Blocks) {
  * Table 1. 7,978,856 parameters; images of at least 29 x 29.
  */
 export const densenet121 = densenet('densenet121', 32, [6, 12, 24, 16])
-/** DenseNet-161 (Huang et al. 2016, section 4.3, k = 48). 28,681,000 parameters. */
+/** DenseNet-161 with k = 48, one of the models that the authors of the paper published. 28,681,000 parameters. */
 export const densenet161 = densenet('densenet161', 48, [6, 12, 36, 24])
 /** DenseNet-169 (Huang et al. 2016, Table 1). 14,149,480 parameters. */
 export const densenet169 = densenet('densenet169', 32, [6, 12, 32, 32])

@@ -78,7 +78,7 @@ const figure7: Branches = {
   branch_pool: ['averagePool', conv(192, 1)],
 }
 
-/** "Used for training the network: [...] truncated normal", as in the published TensorFlow code. */
+/** As in torchvision; the heads of the auxiliary classifier start smaller. */
 const initializer = initializers.truncatedNormal(0.1)
 
 function build(input: number, { channels, kernel, stride }: Convolution): NormalisedConvolution {
