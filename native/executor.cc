@@ -1,6 +1,8 @@
 #include "executor.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstdlib>
 #include <vector>
 
 namespace fovea {
@@ -17,18 +19,14 @@ Host& host_() {
   return host;
 }
 
-// Where a process ends by exit(), the libraries' own data are torn down by the main thread. Nothing may be at
-// work in them by then, so this, which was loaded after them and goes before them, stops the work.
-struct AtExit {
-  ~AtExit() {
-    std::shared_ptr<Executor> executor;
-    {
-      const std::lock_guard lock(host_().mutex);
-      executor = host_().executor.lock();
-    }
-    if (executor) executor->stop();
+void stopHost() {
+  std::shared_ptr<Executor> executor;
+  {
+    const std::lock_guard lock(host_().mutex);
+    executor = host_().executor.lock();
   }
-} atExit;
+  if (executor) executor->stop();
+}
 
 }  // namespace
 
@@ -97,6 +95,10 @@ std::shared_ptr<Executor> Executor::host() {
 }
 
 void Executor::loop() {
+  // Where a process ends by exit(), the main thread tears the libraries' own data down, and nothing may be at
+  // work in them by then. What was set up last is torn down first, and libraries set things up when they are
+  // first used: so the order to stop is put on that list again and again, ever more rarely.
+  uint64_t jobs = 0;
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
@@ -110,6 +112,7 @@ void Executor::loop() {
     // With the job goes what it held, which may be the last of a program: before anybody may think it is
     // over.
     job.reset();
+    if (std::has_single_bit(++jobs)) std::atexit(stopHost);
     lock.lock();
     running_.reset();
     changed_.notify_all();
