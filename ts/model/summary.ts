@@ -8,6 +8,8 @@ export interface SummaryRow {
   /** Dotted path of the layer that records it; empty for the network itself. */
   readonly path: string
   readonly op: OpName
+  /** Which pooling or elementwise function it is; null for other operations. */
+  readonly kind: string | null
   /** Shape of its output. */
   readonly shape: Shape
   /** Trainable scalars that are first used here. */
@@ -81,6 +83,7 @@ function costsOf(graph: Graph, trainable: ReadonlySet<string>): SummaryRow[] {
     rows.push({
       path: node.path,
       op: node.op,
+      kind: (node.attributes as { readonly kind?: string }).kind ?? null,
       shape: node.outputs[0]!.shape,
       parameters: fresh.reduce((sum, { shape }) => sum + elementCount(shape), 0),
       multiplyAdds: multiplyAdds(node),

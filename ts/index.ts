@@ -1,0 +1,74 @@
+/**
+ * fovea: convolutional networks on oneDNN and cuDNN.
+ *
+ * Importing this loads no native code, no image library and no npm client; each is loaded by what needs it.
+ */
+export * from './errors.js'
+export { tensor, Tensor, type DType, type Shape, type TypedArrays } from './tensor.js'
+export { Device, type DeviceName, type DeviceOptions } from './runtime/device.js'
+export type { ScheduleEntry } from './runtime/native.js'
+
+export { Model, type CompileOptions, type ModelInfo, type ModelInput } from './model/model.js'
+export { InferenceProgram } from './model/inference.js'
+export { Weights, type LoadReport } from './model/weights.js'
+export { summarize, type Summary, type SummaryOptions, type SummaryRow } from './model/summary.js'
+export * as nn from './nn/index.js'
+
+export * from '../models/index.js'
+export * from '../models/pretrained.js'
+export {
+  fetchWeights,
+  labelNames,
+  WEIGHTS_NAMES,
+  weightsEntry,
+  weightsOf,
+  type LabelSet,
+  type PretrainedModel,
+  type WeightsEntry,
+  type WeightsName,
+} from '../models/weights.js'
+export { importTfjs, ImportedModel, type ImportedInfo, type ImportOptions } from './import/keras/index.js'
+export { openCheckpoint, type Checkpoint, type CheckpointTensor } from './io/checkpoint.js'
+export { readNpy, writeNpy } from './io/npy.js'
+
+export { crossEntropy, type CrossEntropyOptions, type Loss } from './train/loss.js'
+export { sgd, type Optimizer, type SgdOptions } from './train/optimizer.js'
+export { TrainingStep, type StepOptions } from './train/step.js'
+
+export { crops, type CropCount } from './data/crops.js'
+export {
+  decodeImage,
+  loadBatch,
+  loadByteBatch,
+  loadImage,
+  toByteTensor,
+  toTensor,
+  type Image,
+  type ImageSource,
+} from './data/image.js'
+export {
+  CAFFE,
+  CIFAR,
+  MNIST,
+  TORCHVISION,
+  TORCHVISION_INCEPTION,
+  TORCHVISION_V2,
+  type Interpolation,
+  type Preprocessing,
+} from './data/preprocessing.js'
+export { batches, type Batch, type BatchOptions } from './data/datasets/batches.js'
+export { ArrayDataset, type Dataset, type Example, type Split } from './data/datasets/dataset.js'
+export { DATASET_NAMES, openDataset, type DatasetName, type DatasetOptions } from './data/datasets/open.js'
+
+export {
+  classify,
+  evaluate,
+  predict,
+  type Classification,
+  type Classifier,
+  type ClassifyOptions,
+  type EvaluateOptions,
+  type Evaluation,
+  type Prediction,
+  type PredictOptions,
+} from './evaluate/index.js'
