@@ -6,7 +6,7 @@ export interface Hole {
   hole: number
 }
 
-type Part = Buffer | Hole
+export type Part = Buffer | Hole
 
 function sizeOf(part: Part): number {
   return 'hole' in part ? part.hole : part.length
@@ -134,4 +134,40 @@ export function int64(value: number | bigint): Buffer {
 export function safetensorsFile(header: unknown, dataBytes: number): Buffer {
   const json = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header))
   return Buffer.concat([int64(json.length), json, Buffer.alloc(dataBytes, 1)])
+}
+
+/** Writes a tar archive. */
+export function writeTar(path: string, members: Readonly<Record<string, readonly Part[]>>): void {
+  const parts = Object.entries(members).flatMap(([name, contents]) => {
+    const size = contents.reduce((sum, part) => sum + sizeOf(part), 0)
+    return [tarHeader(name, size), ...contents, Buffer.alloc((512 - (size % 512)) % 512)]
+  })
+  writeParts(path, parts)
+}
+
+export function tarHeader(name: string, size: number): Buffer {
+  const header = Buffer.alloc(512)
+  header.write(name)
+  header.write(size.toString(8).padStart(11, '0'), 124)
+  header.write('ustar', 257)
+  const sum = header.reduce((total, byte) => total + byte, 8 * 0x20)
+  header.write(sum.toString(8).padStart(6, '0'), 148)
+  return header
+}
+
+/** A storage of floats in the tar container. */
+export function tarStorage(key: number, count: number, data: Part): Part[] {
+  return [Buffer.from(`(I${key}\nS'cpu'\nctorch\nFloatStorage\nt.`), int64(count), data]
+}
+
+/** A tensor of floats in the tar container. */
+export function tarTensor(
+  key: number,
+  storage: number,
+  shape: readonly number[],
+  strides: readonly number[],
+  offset: number,
+): Buffer[] {
+  const numbers = [shape.length, ...shape, ...strides, offset]
+  return [Buffer.from(`(I${key}\nI${storage}\nctorch\nFloatTensor\nt.`), ...numbers.map(int64)]
 }

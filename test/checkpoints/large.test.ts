@@ -1,7 +1,16 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { int64, legacyStart, statePickle, writeParts, writeZip } from './builders.js'
+import {
+  int64,
+  legacyStart,
+  statePickle,
+  tarStorage,
+  tarTensor,
+  writeParts,
+  writeTar,
+  writeZip,
+} from './builders.js'
 import { temporaryFolder, withCheckpoint } from './files.js'
 
 const folder = temporaryFolder()
@@ -25,43 +34,16 @@ const writers: Record<string, (path: string) => void> = {
       int64(COUNT),
       hole,
     ]),
-  'pytorch-tar': (path) => {
-    const storages = Buffer.concat([Buffer.from("I1\n.(I1\nS'cpu'\nctorch\nFloatStorage\nt."), int64(COUNT)])
-    const tensors = Buffer.concat([
-      Buffer.from('I1\n.(I2\nI1\nctorch\nFloatTensor\nt.'),
-      ...[2, ...shape, 1024, 1, 0].map(int64),
-    ])
-    const pickle = Buffer.from("(dS'w'\nP2\ns.")
-    const views = Buffer.from('(l.')
-    const padded = (bytes: Buffer): Buffer =>
-      Buffer.concat([bytes, Buffer.alloc((512 - (bytes.length % 512)) % 512)])
-    const length = storages.length + hole.hole + views.length
-    writeParts(path, [
-      tarHeader('pickle', pickle.length),
-      padded(pickle),
-      tarHeader('tensors', tensors.length),
-      padded(tensors),
-      tarHeader('storages', length),
-      storages,
-      hole,
-      views,
-      Buffer.alloc((512 - (length % 512)) % 512),
-    ])
-  },
+  'pytorch-tar': (path) =>
+    writeTar(path, {
+      pickle: [Buffer.from("(dS'w'\nP2\ns.")],
+      tensors: [Buffer.from('I1\n.'), ...tarTensor(2, 1, shape, [1024, 1], 0)],
+      storages: [Buffer.from('I1\n.'), ...tarStorage(1, COUNT, hole), Buffer.from('(l.')],
+    }),
   safetensors: (path) => {
     const json = Buffer.from(JSON.stringify({ w: { dtype: 'F32', shape, data_offsets: [0, hole.hole] } }))
     writeParts(path, [int64(json.length), json, hole])
   },
-}
-
-function tarHeader(name: string, size: number): Buffer {
-  const header = Buffer.alloc(512)
-  header.write(name)
-  header.write(size.toString(8).padStart(11, '0'), 124)
-  header.write('ustar', 257)
-  const sum = header.reduce((total, byte) => total + byte, 8 * 0x20)
-  header.write(sum.toString(8).padStart(6, '0'), 148)
-  return header
 }
 
 /** All bytes that this process has read through the system, in any way. */

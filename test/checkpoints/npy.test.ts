@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { FoveaError } from '../../ts/errors.js'
 import { readNpy, writeNpy } from '../../ts/io/npy.js'
 import { tensor } from '../../ts/tensor.js'
+import { writeParts } from './builders.js'
 import { expected, failureOf, odd, put, temporaryFolder } from './files.js'
 
 const folder = temporaryFolder()
@@ -53,6 +54,12 @@ describe('a NumPy array file', () => {
     for (const shape of ['2, 4', '1000000, 1000000', '9999999999999, 99999999999', '2,,3', '1, 5'])
       expect((await failureOf(readNpy(put(folder, 'shape.npy', text(shape))))).message).toMatch(/size|shape/)
     await expect(readNpy(put(folder, 'shape.npy', text('3, 2,')))).resolves.toMatchObject({ shape: [3, 2] })
+  })
+
+  it('is refused with an absurdly long header', async () => {
+    const path = join(folder, 'long.npy')
+    writeParts(path, [Buffer.from('\x93NUMPY\x02\x00\xff\xff\xff\x03', 'latin1'), { hole: 100_000_000 }])
+    expect((await failureOf(readNpy(path))).message).toMatch(/absurd header: expected at most 65536 bytes/)
   })
 
   it('is refused wherever it is cut off, and never fails otherwise with any byte changed', async () => {
