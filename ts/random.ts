@@ -8,21 +8,33 @@ const WEYL_B = 0xbb67ae85
  * pure function of a 128-bit counter and a 64-bit key.
  */
 export function philox(
-  counter: readonly [number, number, number, number],
-  key: readonly [number, number],
-): [number, number, number, number] {
-  let [c0, c1, c2, c3] = counter
-  let [k0, k1] = key
+  [counter0, counter1, counter2, counter3]: readonly [number, number, number, number],
+  [key0, key1]: readonly [number, number],
+  out: Uint32Array = new Uint32Array(4),
+): Uint32Array {
+  let c0 = counter0 | 0
+  let c1 = counter1 | 0
+  let c2 = counter2 | 0
+  let c3 = counter3 | 0
+  let k0 = key0 | 0
+  let k1 = key1 | 0
   for (let round = 0; round < 10; round++) {
     const highA = multiplyHigh(MULTIPLIER_A, c0)
-    const lowA = Math.imul(MULTIPLIER_A, c0)
     const highB = multiplyHigh(MULTIPLIER_B, c2)
+    const lowA = Math.imul(MULTIPLIER_A, c0)
     const lowB = Math.imul(MULTIPLIER_B, c2)
-    ;[c0, c1, c2, c3] = [highB ^ c1 ^ k0, lowB, highA ^ c3 ^ k1, lowA]
+    c0 = highB ^ c1 ^ k0
+    c2 = highA ^ c3 ^ k1
+    c1 = lowB
+    c3 = lowA
     k0 = (k0 + WEYL_A) | 0
     k1 = (k1 + WEYL_B) | 0
   }
-  return [c0 >>> 0, c1 >>> 0, c2 >>> 0, c3 >>> 0]
+  out[0] = c0
+  out[1] = c1
+  out[2] = c2
+  out[3] = c3
+  return out
 }
 
 /** Upper 32 bits of an unsigned 32 x 32 bit product. */
@@ -31,13 +43,16 @@ function multiplyHigh(a: number, b: number): number {
   const aLow = a & 0xffff
   const bHigh = b >>> 16
   const bLow = b & 0xffff
-  const middle = aHigh * bLow + ((aLow * bLow) >>> 16)
-  return (aHigh * bHigh + Math.floor((middle + aLow * bHigh) / 0x10000)) | 0
+  // Products of 16 bits are taken as signed 32-bit integers and read as unsigned.
+  const low = Math.imul(aLow, bLow) >>> 16
+  const first = (Math.imul(aHigh, bLow) >>> 0) + low
+  const second = (Math.imul(aLow, bHigh) >>> 0) + (first & 0xffff)
+  return (Math.imul(aHigh, bHigh) + (first >>> 16) + (second >>> 16)) | 0
 }
 
 /** A sequence of random numbers that (seed, stream) determines, whatever else was drawn before. */
 export class RandomStream {
-  private block: readonly number[] = []
+  private readonly block = new Uint32Array(4)
   private used = 4
   private spare: number | null = null
   private counter = 0
@@ -50,10 +65,8 @@ export class RandomStream {
   /** Uniform 32-bit integer. */
   word(): number {
     if (this.used === 4) {
-      this.block = philox(
-        [this.counter >>> 0, Math.floor(this.counter / 2 ** 32), this.stream, 0],
-        [this.seed >>> 0, Math.floor(this.seed / 2 ** 32)],
-      )
+      const counter = [this.counter, this.counter / 2 ** 32, this.stream, 0] as const
+      philox(counter, [this.seed, this.seed / 2 ** 32], this.block)
       this.counter++
       this.used = 0
     }

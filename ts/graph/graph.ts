@@ -121,7 +121,7 @@ export class Graph {
     phase = this.phase,
   ): readonly Value[] {
     const values: Value[] = []
-    const node: Node = { op, inputs, outputs: values, attributes, path, phase }
+    const node: Node = { op, inputs: [...inputs], outputs: values, attributes, path, phase }
     for (const { shape, dtype } of outputs) values.push(new Value(this, shape, dtype, node, ''))
     this.nodes.push(node)
     return values

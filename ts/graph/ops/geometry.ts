@@ -25,18 +25,11 @@ export function imageShape(op: string, x: Value): readonly [number, number, numb
 }
 
 /** Height and width that are left for a window of the given extent. */
-export function windowed(
-  op: string,
-  x: Value,
-  extent: Pair,
-  stride: Pair,
-  padding: Edges,
-  rounding: (quotient: number) => number = Math.floor,
-): Pair {
+export function windowed(op: string, x: Value, extent: Pair, stride: Pair, padding: Edges): Pair {
   const [, , height, width] = imageShape(op, x)
   const [top, left, bottom, right] = padding
-  const rows = rounding((height + top + bottom - extent[0]) / stride[0]) + 1
-  const columns = rounding((width + left + right - extent[1]) / stride[1]) + 1
+  const rows = Math.floor((height + top + bottom - extent[0]) / stride[0]) + 1
+  const columns = Math.floor((width + left + right - extent[1]) / stride[1]) + 1
   if (height + top + bottom < extent[0] || width + left + right < extent[1])
     throw x.graph.shapeError(
       op,

@@ -31,16 +31,17 @@ function poolingWindow(op: string, x: Value, options: PoolingOptions): Window {
   const padding = toEdges(options.padding ?? 0)
   if (!options.ceilMode) return { kernel, stride, padding, output: windowed(op, x, kernel, stride, padding) }
   const [, , height, width] = imageShape(op, x)
-  const rounded = windowed(op, x, kernel, stride, padding, Math.ceil)
+  const [top, left, bottom, right] = padding
+  const reach = [top, left, bottom + stride[0] - 1, right + stride[1] - 1] as const
+  const rounded = windowed(op, x, kernel, stride, reach)
   // A window that would start in the padding behind the image is left out.
   const kept = (count: number, step: number, size: number, before: number) =>
     (count - 1) * step >= size + before ? count - 1 : count
-  const [top, left] = padding
   const rows = kept(rounded[0], stride[0], height, top)
   const columns = kept(rounded[1], stride[1], width, left)
-  const bottom = Math.max(0, (rows - 1) * stride[0] + kernel[0] - height - top)
-  const right = Math.max(0, (columns - 1) * stride[1] + kernel[1] - width - left)
-  return { kernel, stride, padding: [top, left, bottom, right], output: [rows, columns] }
+  const below = Math.max(0, (rows - 1) * stride[0] + kernel[0] - height - top)
+  const beside = Math.max(0, (columns - 1) * stride[1] + kernel[1] - width - left)
+  return { kernel, stride, padding: [top, left, below, beside], output: [rows, columns] }
 }
 
 /**
