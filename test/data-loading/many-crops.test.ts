@@ -72,6 +72,15 @@ describe('crops', () => {
     }
   })
 
+  it('144: of a portrait, squares at the top, in the middle and at the bottom', async () => {
+    const tall = positions(256, 500)
+    const all = await crops(tall, 144, TORCHVISION)
+    for (const [square, top] of [0, 122, 244].entries()) {
+      expect(pixel(all[12 * square]!, 0, 0)).toEqual(pixel(tall, 0, top))
+      expect(pixel(all[12 * square + 3]!, 223, 223)).toEqual(pixel(tall, 255, top + 255))
+    }
+  })
+
   it('144: each square resized as a whole, at each scale', async () => {
     // Red grows from 0 to 255 over the width, green over the height.
     const width = 704

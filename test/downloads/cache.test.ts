@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { chmod, readFile, writeFile } from 'node:fs/promises'
+import { chmod, readFile, utimes, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
@@ -134,7 +134,10 @@ describe('receipts', () => {
     const receipt = join(folder, '.verified')
     const files = { a: noise(100, 1), b: noise(100, 2) }
     const write = async () => {
-      for (const [name, bytes] of Object.entries(files)) await writeFile(join(folder, name), bytes)
+      for (const [name, bytes] of Object.entries(files)) {
+        await writeFile(join(folder, name), bytes)
+        await utimes(join(folder, name), 1000, 1000)
+      }
       const hashes = new Map(Object.entries(files).map(([name, bytes]) => [name, sha256(bytes)]))
       await writeReceipt(receipt, 'source', folder, hashes)
     }
@@ -146,6 +149,7 @@ describe('receipts', () => {
     await writeFile(join(folder, 'b'), files.b)
     expect(await receiptHolds(receipt, 'source')).toBe(true)
     await writeFile(join(folder, 'b'), noise(99, 2))
+    await utimes(join(folder, 'b'), 1000, 1000)
     expect(await receiptHolds(receipt, 'source')).toBe(false)
     await write()
     await writeFile(receipt, '{"sha256":"source"')

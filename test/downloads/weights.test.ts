@@ -29,8 +29,8 @@ describe('published weights', () => {
     expect(weightsEntry('resnet50.keras_in1k').preprocessing.channels).toBe('BGR')
   })
 
-  it('are found by network', () => {
-    expect(weightsOf('resnet50')).toEqual(['resnet50.tv_in1k', 'resnet50.tv2_in1k', 'resnet50.keras_in1k'])
+  it('are found by network, those that npm has before others', () => {
+    expect(weightsOf('resnet50')).toEqual(['resnet50.keras_in1k', 'resnet50.tv_in1k', 'resnet50.tv2_in1k'])
     expect(weightsOf('resnet20')).toEqual(['resnet20.cifar10'])
     expect(weightsOf('none')).toEqual([])
   })

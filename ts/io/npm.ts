@@ -61,11 +61,17 @@ export async function npmConfig(): Promise<Readonly<Record<string, unknown>>> {
     dirname(process.execPath),
     process.platform === 'win32' ? 'node_modules/npm' : '../lib/node_modules/npm',
   )
-  // A copy of the environment, since loading exports what it found into it.
+  // Loading exports what it found: into a copy of the environment, but its user agent into the real one.
   const env = { ...process.env }
   const config = new Config({ definitions, shorthands, flatten, npmPath, argv: [], env })
-  await config.load()
-  return config.flat
+  const agent = process.env.npm_config_user_agent
+  try {
+    await config.load()
+    return config.flat
+  } finally {
+    if (agent === undefined) delete process.env.npm_config_user_agent
+    else process.env.npm_config_user_agent = agent
+  }
 }
 
 /** URL of a package's tarball on the registry that the configuration names for it. */
