@@ -100,13 +100,13 @@ describe('the header of a safetensors file', () => {
 })
 
 describe('a written safetensors file', () => {
-  const entries: SafetensorsEntry[] = [
+  const entries = [
     { name: 'conv.weight', shape: [3, 1], dtype: 'f32', data: new Float32Array([1.5, NaN, -0]) },
     { name: 'count', shape: [], dtype: 'i64', data: new BigInt64Array([2n ** 60n + 1n]) },
     { name: '7', shape: [0, 5], dtype: 'f32', data: new Float32Array(0) },
     { name: 'ü "quoted"', shape: [2], dtype: 'f32', data: new Float32Array([9, 8, 7, 6]).subarray(1, 3) },
     { name: 'counts', shape: [2], dtype: 'i64', data: new BigInt64Array([-1n, 5n]) },
-  ]
+  ] as const satisfies readonly SafetensorsEntry[]
 
   it('reads back with its names in order, its values and its texts', async () => {
     const path = join(folder, 'written.safetensors')

@@ -148,11 +148,17 @@ function areCounts(value: unknown): value is number[] {
   return Array.isArray(value) && value.every(isCount)
 }
 
-/** A tensor to write. */
+/** A tensor to write; its data may be fetched when their turn comes, so that not all are held at once. */
 export type SafetensorsEntry = { readonly name: string; readonly shape: Shape } & (
-  | { readonly dtype: 'f32'; readonly data: Float32Array }
-  | { readonly dtype: 'i64'; readonly data: BigInt64Array }
+  | { readonly dtype: 'f32'; readonly data: Float32Array | (() => Promise<Float32Array>) }
+  | { readonly dtype: 'i64'; readonly data: BigInt64Array | (() => Promise<BigInt64Array>) }
 )
+
+const ITEM_BYTES = { f32: 4, i64: 8 } as const
+
+function byteLength({ shape, dtype }: SafetensorsEntry): number {
+  return elementCount(shape) * ITEM_BYTES[dtype]
+}
 
 /**
  * Writes a safetensors file atomically, tensor by tensor. The header keeps the given order; in the data the
@@ -175,23 +181,27 @@ export async function writeSafetensors(
   ]
   const begins = new Map<string, number>()
   let end = 0
-  for (const { name, data } of inFile) {
-    begins.set(name, end)
-    end += data.byteLength
+  for (const entry of inFile) {
+    begins.set(entry.name, end)
+    end += byteLength(entry)
   }
   const header = new Map<string, unknown>()
   if (Object.keys(metadata).length > 0) header.set(METADATA, metadata)
-  for (const { name, shape, dtype, data } of entries) {
-    const begin = begins.get(name)!
-    header.set(name, {
-      dtype: dtype.toUpperCase(),
-      shape,
-      data_offsets: [begin, begin + data.byteLength],
+  for (const entry of entries) {
+    const begin = begins.get(entry.name)!
+    header.set(entry.name, {
+      dtype: entry.dtype.toUpperCase(),
+      shape: entry.shape,
+      data_offsets: [begin, begin + byteLength(entry)],
     })
   }
   await writeAtomically(path, async (append) => {
     await append(headerBytes(header))
-    for (const { data } of inFile) await append(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+    for (const entry of inFile) {
+      const data = typeof entry.data === 'function' ? await entry.data() : entry.data
+      checkLength(entry, data.length)
+      await append(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+    }
   })
 }
 
@@ -209,7 +219,8 @@ function headerBytes(header: ReadonlyMap<string, unknown>): Buffer {
 
 function checkEntries(entries: readonly SafetensorsEntry[]): void {
   const names = new Set([METADATA])
-  for (const { name, shape, data } of entries) {
+  for (const entry of entries) {
+    const { name, data } = entry
     if (names.has(name))
       throw new InvalidArgumentError(
         `the name "${name}" is ${name === METADATA ? 'reserved' : 'there twice'}`,
@@ -218,10 +229,14 @@ function checkEntries(entries: readonly SafetensorsEntry[]): void {
         },
       )
     names.add(name)
-    if (elementCount(shape) !== data.length)
-      throw new ShapeError(
-        `tensor "${name}" of shape ${formatShape(shape)} needs ${elementCount(shape)} elements, got ${data.length}`,
-        { subject: name, expected: String(elementCount(shape)), got: String(data.length) },
-      )
+    if (typeof data !== 'function') checkLength(entry, data.length)
   }
+}
+
+function checkLength({ name, shape }: SafetensorsEntry, length: number): void {
+  if (elementCount(shape) !== length)
+    throw new ShapeError(
+      `tensor "${name}" of shape ${formatShape(shape)} needs ${elementCount(shape)} elements, got ${length}`,
+      { subject: name, expected: String(elementCount(shape)), got: String(length) },
+    )
 }

@@ -82,6 +82,14 @@ export class Model<Eval extends string = 'logits', Train extends string = Eval> 
   }
 
   /**
+   * Writes the weights as `.safetensors`, atomically, under the names of the published checkpoints.
+   * @throws CheckpointError when the file cannot be written
+   */
+  async save(path: string): Promise<void> {
+    await this.weights.save(path)
+  }
+
+  /**
    * Records the network on images of a given size.
    *
    * @throws InvalidArgumentError for a batch or size that is no positive integer, or a size the network cannot take

@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib'
 import { CheckpointError, InvalidArgumentError, ShapeError } from '../errors.js'
 import type { Checkpoint, CheckpointTensor } from '../io/checkpoint.js'
+import { writeSafetensors, type SafetensorsEntry } from '../io/safetensors.js'
 import type { Parameter } from '../nn/module.js'
 import { RandomStream } from '../random.js'
 import type { Device } from '../runtime/device.js'
@@ -110,6 +111,18 @@ export class Weights {
     for (const [name, value] of counters) this.counters.set(name, value)
     for (const [name, data] of values) await this.set(name, data)
     return report
+  }
+
+  /**
+   * Writes parameters, running statistics and counters as safetensors, atomically.
+   * @throws CheckpointError when the file cannot be written
+   */
+  async save(path: string): Promise<void> {
+    const entries = this.parameters.map(({ name, shape, role }): SafetensorsEntry => {
+      if (role === 'counter') return { name, shape, dtype: 'i64', data: BigInt64Array.of(this.counter(name)) }
+      return { name, shape, dtype: 'f32', data: () => this.get(name) }
+    })
+    await writeSafetensors(path, entries, { format: 'pt', model: this.naming.name })
   }
 
   /** The store that holds these weights on a device; made at the first call. */
