@@ -193,7 +193,7 @@ describe('a written safetensors file', () => {
 
   it('is refused with data that do not fit, or names that are taken', async () => {
     const path = join(folder, 'refused.safetensors')
-    const [first] = entries as [SafetensorsEntry]
+    const [first] = entries
     expect(await failureOf(writeSafetensors(path, [{ ...first, shape: [4] }]))).toMatchObject({
       code: 'SHAPE_MISMATCH',
       message: 'tensor "conv.weight" of shape [4] needs 4 elements, got 3',
