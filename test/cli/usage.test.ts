@@ -65,7 +65,7 @@ test('the check sees what is loaded', async () => {
   expect((JSON.parse(stderr) as string[]).some((path) => path.endsWith('.node'))).toBe(true)
 })
 
-/** Time on the processor: unlike the clock it does not run faster on a busy machine. */
+/** Time on the processor, which unlike the clock's hardly depends on what else the machine does. */
 const CPU = `process.on('exit', () => {
   const { user, system } = process.cpuUsage()
   process.stderr.write(String((user + system) / 1000))
