@@ -5,25 +5,20 @@ namespace {
 
 using dnnl::prop_kind;
 
-// The weight [O,I] with the dimensions of x: [O,C,H,W] where x is kept blocked, so that the product reads x
-// as it lies and only the weight, once, is rearranged.
-struct Dimensions {
-  Shape x, weight;
-};
+// x is always seen as [N,I], row-major. Reading a blocked x as it lies, with the weight rearranged to match,
+// saves a reorder of x but loses oneDNN's packed kernels: 45 ms against 18 ms for VGG's first linear layer at
+// a batch of 8, where the reorder takes 0.02 ms.
+Shape flat(const Shape& x, const Shape& weight) { return {x[0], weight[1]}; }
 
-Dimensions flatDimensions(const Shape& x, const Shape& weight) { return {{x[0], weight[1]}, weight}; }
-
-Dimensions spatialDimensions(const Shape& x, const Shape& weight) {
-  Shape spatial = x;
-  spatial[0] = weight[0];
-  return {x, spatial};
+dnnl::primitive_attr attributesOf(const ops::Linear& op) {
+  auto attributes = userScratchpad();
+  dnnl::post_ops after;
+  if (op.activation == ops::Activation::relu) after.append_eltwise(1, dnnl::algorithm::eltwise_relu, 0, 0);
+  attributes.set_post_ops(after);
+  return attributes;
 }
 
-bool lies(const LayoutPtr& layout, const Shape& shape, int64_t multiple) {
-  const auto view = channelView(*layout);
-  return shape.size() > 2 && view && view->lanes > 1 && view->channels % multiple == 0;
-}
-
+// Backward's primitives are described with the forward one as a hint.
 dnnl::inner_product_forward::primitive_desc forwardHint(const Request& request, const Desc& x,
                                                         const Desc& weight, const Desc& y) {
   return {{prop_kind::forward_training, x, weight, y}, request.context.engine};
@@ -34,28 +29,14 @@ dnnl::inner_product_forward::primitive_desc forwardHint(const Request& request, 
 KernelPtr prepare(const Request& request, const ops::Linear& op) {
   const TensorSpec &x = request.input(0), &weight = request.input(1), &y = request.output(0);
   const bool bias = request.hasInput(2);
-  const LayoutPtr xLayout = request.inputLayout(0);
-  auto attributes = userScratchpad();
-  if (op.activation == ops::Activation::relu) {
-    dnnl::post_ops after;
-    after.append_eltwise(1, dnnl::algorithm::eltwise_relu, 0, 0);
-    attributes.set_post_ops(after);
-  }
-  const auto describe = [&](const Desc& xDesc, const Shape& weightShape) {
-    const Desc weightDesc = anyDesc(weight.dtype, weightShape), yDesc = plainDesc(y);
-    const auto kind = prop_kind::forward_inference;
-    using Description = dnnl::inner_product_forward::desc;
-    const auto desc = bias ? Description(kind, xDesc, weightDesc, plainDesc(request.input(2)), yDesc)
-                           : Description(kind, xDesc, weightDesc, yDesc);
-    return dnnl::inner_product_forward::primitive_desc(desc, attributes, request.context.engine);
-  };
-  std::vector<Dimensions> candidates;
-  if (lies(xLayout, x.shape, 16)) candidates.push_back(spatialDimensions(x.shape, weight.shape));
-  candidates.push_back(flatDimensions(x.shape, weight.shape));
-  const auto description = chooseImplementation(candidates, [&](const Dimensions& dimensions) {
-    const auto present = descAs(*xLayout, x.dtype, dimensions.x);
-    return describe(present ? *present : plainDesc(x.dtype, dimensions.x), dimensions.weight);
-  });
+  const Desc xDesc = plainDesc(x.dtype, flat(x.shape, weight.shape)), yDesc = plainDesc(y),
+             weightDesc = anyDesc(weight.dtype, weight.shape);
+  using Description = dnnl::inner_product_forward::desc;
+  const auto kind = prop_kind::forward_inference;
+  const auto desc = bias ? Description(kind, xDesc, weightDesc, plainDesc(request.input(2)), yDesc)
+                         : Description(kind, xDesc, weightDesc, yDesc);
+  const dnnl::inner_product_forward::primitive_desc description(desc, attributesOf(op),
+                                                                request.context.engine);
   auto kernel = std::make_unique<PrimitiveKernel>(request, description);
   kernel->input(0, DNNL_ARG_SRC).input(1, DNNL_ARG_WEIGHTS, Role::weights).output(0, DNNL_ARG_DST);
   if (bias) kernel->input(2, DNNL_ARG_BIAS);
@@ -64,9 +45,8 @@ KernelPtr prepare(const Request& request, const ops::Linear& op) {
 
 KernelPtr prepare(const Request& request, const ops::LinearBackwardData&) {
   const TensorSpec &dy = request.input(0), &weight = request.input(1), &dx = request.output(0);
-  const Dimensions dimensions = flatDimensions(dx.shape, weight.shape);
-  const Desc dyDesc = plainDesc(dy), weightDesc = anyDesc(weight.dtype, dimensions.weight),
-             dxDesc = plainDesc(dx.dtype, dimensions.x);
+  const Desc dxDesc = plainDesc(dx.dtype, flat(dx.shape, weight.shape)), dyDesc = plainDesc(dy),
+             weightDesc = anyDesc(weight.dtype, weight.shape);
   const dnnl::inner_product_backward_data::primitive_desc description(
       {dxDesc, weightDesc, dyDesc}, userScratchpad(), request.context.engine,
       forwardHint(request, dxDesc, weightDesc, dyDesc));
@@ -78,9 +58,8 @@ KernelPtr prepare(const Request& request, const ops::LinearBackwardData&) {
 KernelPtr prepare(const Request& request, const ops::LinearBackwardWeights&) {
   const TensorSpec &x = request.input(0), &dy = request.input(1), &dweight = request.output(0);
   const bool bias = request.hasOutput(1);
-  const Dimensions dimensions = flatDimensions(x.shape, dweight.shape);
-  const Desc xDesc = plainDesc(x.dtype, dimensions.x), dyDesc = plainDesc(dy),
-             weightDesc = anyDesc(dweight.dtype, dimensions.weight);
+  const Desc xDesc = plainDesc(x.dtype, flat(x.shape, dweight.shape)), dyDesc = plainDesc(dy),
+             weightDesc = anyDesc(dweight.dtype, dweight.shape);
   using Description = dnnl::inner_product_backward_weights::desc;
   const auto desc = bias ? Description(xDesc, weightDesc, plainDesc(request.output(1)), dyDesc)
                          : Description(xDesc, weightDesc, dyDesc);
