@@ -27,6 +27,8 @@ function resnet(blocks: Blocks): ReadonlyMap<string, string> {
     for (let block = 0; block < count; block++) {
       const letter = String.fromCharCode('a'.charCodeAt(0) + block)
       for (const [number, branch, conv, norm] of PARTS) {
+        // Only the first block of a stage has a projection.
+        if (branch === '1' && block > 0) continue
         const path = `layer${i + 1}.${block}`
         names.set(`res${stage}${letter}_branch${branch}`, `${path}.${conv}`)
         names.set(`bn${stage}${letter}_branch${branch}`, `${path}.${norm}`)

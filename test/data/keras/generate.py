@@ -117,7 +117,8 @@ def every_layer():
 
 
 def branches():
-    """A layer used twice, a model within a model used twice, flattened branches that are added."""
+    """A layer used twice, a model within a model used twice, flattened branches, one behind a softmax, that are
+    added."""
     inner_in = L.Input((None, None, 4), name="inner_in")
     y = L.Conv2D(4, 3, padding="same", activation="relu", name="conv")(inner_in)
     inner = keras.Model(inner_in, [L.Add(name="add")([inner_in, y]), y], name="inner")
@@ -128,7 +129,7 @@ def branches():
     x, y = inner(x)
     z, _ = inner(z)
     x = L.MaxPooling2D(2, padding="same", name="pool")(L.Add(name="add")([x, y, z]))
-    p = L.Flatten(name="flat_one")(x)
+    p = L.Flatten(name="flat_one")(L.Softmax(name="across_channels")(x))
     q = L.Flatten(name="flat_two")(L.Conv2D(4, 1, name="pixelwise")(x))
     x = L.Add(name="add_flat")([p, q])
     last = L.Dense(3, name="scores")(x)
