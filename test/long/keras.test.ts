@@ -1,8 +1,9 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { pretrained } from '../../models/pretrained.js'
 import { classify } from '../../ts/evaluate/index.js'
 import { importTfjs } from '../../ts/import/keras/index.js'
-import { fetchWeights } from '../../models/weights.js'
+import { fetchWeights, type WeightsName } from '../../models/weights.js'
 import { Device } from '../../ts/runtime/device.js'
 import type { Model } from '../../ts/model/model.js'
 import { tensor, type Tensor } from '../../ts/tensor.js'
@@ -29,6 +30,23 @@ function softmax(logits: Float32Array): number[] {
   const sum = powers.reduce((a, b) => a + b)
   return powers.map((power) => power / sum)
 }
+
+type Published = Record<WeightsName, { input: number[]; scale: number; logits: number[][] }>
+
+const published = JSON.parse(
+  readFileSync(new URL('../data/keras/published.json', import.meta.url), 'utf8'),
+) as Published
+
+test.each(['resnet50.keras_in1k', 'inception_v3.nsfwjs'] as const)(
+  '%s beside TensorFlow.js',
+  async (name) => {
+    const { input, scale, logits } = published[name]
+    const images = kerasImages(input)
+    for (let i = 0; i < images.data.length; i++) images.data[i]! *= scale
+    const { model } = await pretrained(name)
+    expect(relativeError(await logitsOf(model, images), logits)).toBeLessThan(5e-6)
+  },
+)
 
 describe('ResNet-50 of Keras', () => {
   test('the named network and the imported topology agree', async () => {
