@@ -1,3 +1,6 @@
+// The declarations speak of AbortSignal and Symbol.dispose, whatever the user's compiler is set to.
+/// <reference types="node" preserve="true" />
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * fovea: convolutional networks on oneDNN and cuDNN.
  *
