@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <new>
 
+#include "checks.h"
 #include "compiler.h"
-#include "error.h"
 #include "liveness.h"
 #include "plan_check.h"
 
@@ -43,26 +43,6 @@ std::vector<Port> ports(const Plan& plan, const std::vector<Plan::Binding>& bind
     result.push_back({bindings[i].name, slots[i], elementCount(spec.shape) * sizeOf(spec.dtype)});
   }
   return result;
-}
-
-template <class Named>
-const Named& named(const std::vector<Named>& list, const std::string& name, const char* kind) {
-  const auto found = std::ranges::find(list, name, &Named::name);
-  if (found != list.end()) return *found;
-  std::string known;
-  for (const Named& item : list) known += (known.empty() ? "" : ", ") + item.name;
-  throw Error("INVALID_ARGUMENT",
-              std::string("the program has no ") + kind + " " + name + "; it has: " + known, name, known,
-              name);
-}
-
-const Port& port(const std::vector<Port>& list, const std::string& name, size_t bytes, const char* kind) {
-  const Port& result = named(list, name, kind);
-  if (result.bytes == bytes) return result;
-  const std::string expected = std::to_string(result.bytes) + " bytes",
-                    got = std::to_string(bytes) + " bytes";
-  throw Error("SHAPE_MISMATCH", std::string(kind) + " " + name + ": expected " + expected + ", got " + got,
-              name, expected, got);
 }
 
 }  // namespace
@@ -200,14 +180,18 @@ void Program::run(std::span<const std::string> phases, std::span<const Input> in
   Backend& backend = state.store->backend();
   std::vector<int> order;
   for (const std::string& name : phases) {
-    const auto& phase = named(state.schedule.phases, name, "phase");
-    const int number = static_cast<int>(&phase - state.schedule.phases.data());
+    const int number = static_cast<int>(indexOf(state.schedule.phases, name, "phase"));
     if (number > 0) order.push_back(number);
   }
   std::vector<const Port*> given, wanted;
-  for (const Input& input : inputs) given.push_back(&port(state.inputs, input.name, input.bytes, "input"));
-  for (const Output& output : outputs)
-    wanted.push_back(&port(state.outputs, output.name, output.bytes, "output"));
+  for (const Input& input : inputs) {
+    given.push_back(&state.inputs[indexOf(state.inputs, input.name, "input")]);
+    checkBytes(input.name, given.back()->bytes, input.bytes);
+  }
+  for (const Output& output : outputs) {
+    wanted.push_back(&state.outputs[indexOf(state.outputs, output.name, "output")]);
+    checkBytes(output.name, wanted.back()->bytes, output.bytes);
+  }
 
   std::vector<bool> live = state.liveness.save();
   try {

@@ -1,6 +1,6 @@
 #include "store.h"
 
-#include "error.h"
+#include "checks.h"
 
 namespace fovea {
 namespace {
@@ -13,13 +13,6 @@ void copy(Backend& backend, const TensorSpec& spec, const LayoutPtr& from, void*
   kernel->bind({{source}, {target}, scratch ? scratch->data() : nullptr});
   kernel->enqueue();
   backend.synchronize();
-}
-
-void checkBytes(const std::string& name, size_t expected, size_t got) {
-  if (expected == got) return;
-  throw Error("SHAPE_MISMATCH",
-              name + ": expected " + std::to_string(expected) + " bytes, got " + std::to_string(got), name,
-              std::to_string(expected) + " bytes", std::to_string(got) + " bytes");
 }
 
 }  // namespace

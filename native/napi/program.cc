@@ -1,6 +1,6 @@
 #include "program.h"
 
-#include <algorithm>
+#include "../checks.h"
 
 namespace fovea {
 namespace {
@@ -14,17 +14,6 @@ std::vector<std::string> readNames(const Napi::Value& value, const char* where) 
   std::vector<std::string> names;
   for (uint32_t i = 0; i < array.Length(); ++i) names.push_back(readName(array.Get(i), where));
   return names;
-}
-
-template <class Port>
-size_t indexOf(const std::vector<Port>& ports, const std::string& name, const char* kind) {
-  const auto found = std::ranges::find(ports, name, &Port::name);
-  if (found != ports.end()) return found - ports.begin();
-  std::string known;
-  for (const Port& port : ports) known += (known.empty() ? "" : ", ") + port.name;
-  throw Error("INVALID_ARGUMENT",
-              std::string("the program has no ") + kind + " " + name + "; it has: " + known, name, known,
-              name);
 }
 
 Napi::Array namesOf(Napi::Env env, const std::vector<std::string>& names) {
@@ -100,12 +89,7 @@ void ProgramWrap::readInputs(const Napi::Value& value, Run& run) const {
     const size_t index = indexOf(inputs_, input, "input");
     const HostView view = viewOf(source.Get(input), input);
     const size_t bytes = inputs_[index].bytes;
-    if (view.bytes != bytes) {
-      const std::string expected = std::to_string(bytes) + " bytes",
-                        got = std::to_string(view.bytes) + " bytes";
-      throw Error("SHAPE_MISMATCH", "input " + input + ": expected " + expected + ", got " + got, input,
-                  expected, got);
-    }
+    checkBytes(input, bytes, view.bytes);
     HostBuffer& copy = run.staging->inputs[index];
     if (!copy) copy = allocateHost(bytes);
     std::memcpy(copy.get(), view.data, bytes);

@@ -3,9 +3,8 @@ import { describe, expect, it } from 'vitest'
 
 const setup = new URL('setup.mjs', import.meta.url).href
 
-/** Runs a script in a process of its own. */
-function script(body: string, flags: readonly string[] = []) {
-  const source = `import * as workers from 'node:worker_threads'\nimport { addon, begun, input, open, openStore, plan } from ${JSON.stringify(setup)}\n${body}`
+/** Runs a module in a process of its own. */
+function start(source: string, flags: readonly string[] = []) {
   const child = spawn(process.execPath, [...flags, '--input-type=module', '--eval', source], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -18,6 +17,15 @@ function script(body: string, flags: readonly string[] = []) {
   )
 }
 
+/** The same with the addon at hand. */
+const script = (body: string, flags?: readonly string[]) =>
+  start(
+    `import * as workers from 'node:worker_threads'
+     import { addon, begun, input, open, openStore, plan } from ${JSON.stringify(setup)}
+     ${body}`,
+    flags,
+  )
+
 const ended = (out: string, code = 0) => ({ code, signal: null, out, err: '' })
 
 describe('the end of a process', () => {
@@ -26,6 +34,12 @@ describe('the end of a process', () => {
       const { run } = await open(2)
       void run().then(({ y }) => console.log('done', y.byteLength))`)
     expect(result).toEqual(ended(`done ${2 * 64 * 56 * 56 * 4}\n`))
+  })
+
+  it('does not wait for a device without work', async () => {
+    expect(await script(`globalThis.device = addon.openDevice('cpu'); console.log('open')`)).toEqual(
+      ended('open\n'),
+    )
   })
 
   it('leaves undisposed objects behind', async () => {
@@ -106,6 +120,25 @@ describe('the end of a process', () => {
   })
 })
 
+describe('workers alone', () => {
+  it('load the addon one after the other', async () => {
+    // Nothing else in the process holds it: the first one's end would unload it under OpenMP's threads.
+    const worker = `
+      import(${JSON.stringify(setup)}).then(async ({ open }) => {
+        const { run } = await open(2)
+        console.log((await run()).y.byteLength)
+      })`
+    const process = `
+      import { Worker } from 'node:worker_threads'
+      for (let i = 0; i < 5; i++) {
+        const worker = new Worker(${JSON.stringify(worker)}, { eval: true })
+        await new Promise((resolve) => worker.once('exit', resolve))
+      }`
+    const bytes = 2 * 64 * 56 * 56 * 4
+    expect(await start(process)).toEqual(ended(`${bytes}\n`.repeat(5)))
+  })
+})
+
 describe('garbage collection', () => {
   it('takes nothing that work needs', async () => {
     const result = await script(
@@ -176,6 +209,28 @@ describe('garbage collection', () => {
       ['--expose-gc'],
     )
     expect(result).toEqual(ended('3\n'))
+  })
+
+  it('comes by itself where programs hold much memory', async () => {
+    const result = await script(`
+      const device = addon.openDevice('cpu')
+      const store = device.createStore()
+      const tensor = { dtype: 'f32', shape: [2 ** 24] }
+      const large = {
+        buffers: [tensor, tensor],
+        instructions: [{ op: 'reshape', inputs: [0], outputs: [1], attributes: {}, path: '' }],
+        phases: [{ name: 'forward', begin: 0, end: 1 }],
+        inputs: [{ name: 'x', buffer: 0 }],
+        outputs: [{ name: 'y', buffer: 1 }],
+        parameters: [],
+      }
+      let arena = 0
+      for (let i = 0; i < 100; i++) {
+        arena = (await device.compile(large, store)).arenaBytes
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      console.log(arena >= 2 ** 27, device.memory().peak < 50 * arena)`)
+    expect(result).toEqual(ended('true true\n'))
   })
 
   it('does not grow over a thousand programs', async () => {

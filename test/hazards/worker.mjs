@@ -18,6 +18,32 @@ const tasks = {
     parentPort.postMessage('opening')
     await tasks.long()
   },
+  async adopted() {
+    // So large that its memory goes back to the system as soon as it is freed.
+    const shape = [2 ** 25]
+    const device = addon.openDevice('cpu')
+    const store = device.createStore()
+    store.define('p', 'f32', shape, new Float32Array(shape[0]))
+    const program = await device.compile(
+      {
+        buffers: Array.from({ length: 101 }, () => ({ dtype: 'f32', shape })),
+        instructions: Array.from({ length: 100 }, (_, i) => ({
+          op: 'elementwise',
+          inputs: [0],
+          outputs: [i + 1],
+          attributes: { kind: 'tanh', alpha: 1, beta: 1 },
+          path: '',
+        })),
+        phases: [{ name: 'forward', begin: 0, end: 100 }],
+        inputs: [],
+        outputs: [],
+        parameters: [{ name: 'p', buffer: 0, updated: false }],
+      },
+      store,
+    )
+    program.run(['forward'], {}, []).catch(() => null)
+    parentPort.postMessage('running')
+  },
   async exit() {
     const { run } = await open(400)
     run().catch(() => null)

@@ -43,6 +43,16 @@ describe('worker threads', () => {
     await worksHere()
   })
 
+  it('may be terminated while kernels read their arrays', async () => {
+    for (let i = 0; i < 4; i++) {
+      const { worker, message } = start('adopted')
+      expect(await message).toBe('running')
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      await worker.terminate()
+    }
+    await worksHere()
+  })
+
   it('may be terminated at any moment', async () => {
     for (let i = 0; i < 12; i++) {
       const { worker, message } = start('busy')

@@ -84,6 +84,72 @@ describe('memory', () => {
     expect(plain.arenaBytes).toBe(2 * 16 * 32 * 32 * 4)
   })
 
+  it.each(Array.from({ length: 20 }, (_, seed) => seed))(
+    'places blocks of any sizes (plan %i)',
+    async (seed) => {
+      const random = noise(300, seed).map((v) => (v + 1) / 2)
+      let next = 0
+      const below = (limit: number) => Math.floor(random[next++]! * limit)
+      const plan = new PlanBuilder().phase('forward')
+      const buffers = [plan.input('x', [1000])]
+      // The null backend does not mind that shapes do not meet.
+      for (let i = 0; i < 60; i++) {
+        const y = plan.buffer([1 + below(10) ** 4])
+        plan.run('softmax', [buffers[Math.max(0, buffers.length - 1 - below(8))]!], [y], { log: false })
+        buffers.push(y)
+      }
+      const nowhere = addon.openDevice('null')
+      const program = await nowhere.compile(plan.output('y', buffers.at(-1)!), nowhere.createStore())
+      expectDisjoint(program)
+      const all = program.arena()
+      // No better than what is alive at once, and no worse than everything side by side.
+      const alive = (step: number) =>
+        all
+          .filter(({ first, last }) => first <= step && step <= last)
+          .reduce((sum, { bytes }) => sum + bytes, 0)
+      expect(program.arenaBytes).toBeGreaterThanOrEqual(Math.max(...all.map(({ first }) => alive(first))))
+      expect(program.arenaBytes).toBeLessThan(all.reduce((sum, { bytes }) => sum + bytes, 0) / 2)
+    },
+  )
+
+  it('never derives constants over what waits for the next phase', async () => {
+    const store = device.createStore()
+    store.define('p', 'f32', [4, 32, 8, 8], noise(8192, 1))
+    const plan = new PlanBuilder().phase('constants')
+    const between = plan.elementwise(plan.parameter('p', [4, 32, 8, 8]))
+    const constant = plan.buffer([4, 16, 8, 8])
+    plan.run('slice', [between], [constant], { start: 8 })
+    plan.phase('forward')
+    const value = plan.elementwise(plan.input('x', [4, 16, 8, 8]), 'linear', 2, 0)
+    plan.phase('backward')
+    plan.output('y', plan.add(value, constant))
+    const program = await device.compile(plan, store)
+    expectDisjoint(program)
+    const x = noise(4096, 2)
+    await program.run(['forward'], { x }, [])
+    await store.write('p', new Float32Array(8192).fill(1))
+    const y = floats((await program.run(['backward'], {}, ['y'])).y)
+    expect(y).toEqual(x.map((v) => 2 * v + 1))
+  })
+
+  it('refuses an input that would be copied over what waits for the next phase', async () => {
+    const plan = new PlanBuilder().phase('forward')
+    const x = plan.input('x', [4, 32, 8, 8])
+    const shorter = plan.buffer([4, 16, 8, 8])
+    plan.run('slice', [x], [shorter], { start: 0 })
+    const value = plan.buffer([4, 8, 8, 8])
+    plan.run('slice', [shorter], [value], { start: 0 })
+    plan.phase('backward').output('y', plan.elementwise(value, 'linear', 2, 0))
+    const program = await device.compile(plan, device.createStore())
+    const inputs = { x: noise(8192, 3) }
+    await program.run(['forward'], inputs, [])
+    const late = { code: 'BUSY', subject: 'backward' }
+    await expect(program.run(['backward'], inputs, ['y'])).rejects.toMatchObject(late)
+    // Refused before anything was done.
+    const y = floats((await program.run(['backward'], {}, ['y'])).y)
+    expect(y).toEqual(floats((await program.run(['forward', 'backward'], inputs, ['y'])).y))
+  })
+
   it('never writes over an input that another phase reads', async () => {
     const plan = new PlanBuilder().phase('forward')
     const x = plan.input('x', [64])
@@ -207,19 +273,28 @@ describe('updates', () => {
     expect(results[1]).toEqual(results[0])
   })
 
-  it('shows updates to another program on the store', async () => {
-    const store = trainingStore()
-    const plan = new PlanBuilder().phase('forward')
-    plan.output('y', plan.convolution(plan.input('x', [3, 32, 12, 12]), plan.parameter('w', [32, 32, 3, 3])))
-    const trainer = await device.compile(training(), store)
-    const evaluator = await device.compile(plan, store)
-    for (let step = 0; step < 2; step++) {
-      await trainer.run(['forward', 'backward', 'update'], { x, dy, rate }, [])
-      const expected = floats((await trainer.run(['forward'], { x }, ['y'])).y)
-      const got = floats((await evaluator.run(['forward'], { x }, ['y'])).y)
-      for (const i of [0, 5, 777, 9215]) expect(got[i]).toBeCloseTo(expected[i]!, 3)
-    }
-  })
+  it.each([false, true])(
+    'shows updates to another program on the store (that came first: %s)',
+    async (first) => {
+      const store = trainingStore()
+      const plan = new PlanBuilder().phase('forward')
+      plan.output(
+        'y',
+        plan.convolution(plan.input('x', [3, 32, 12, 12]), plan.parameter('w', [32, 32, 3, 3])),
+      )
+      const early = first ? await device.compile(plan, store) : undefined
+      const trainer = await device.compile(training(), store)
+      const evaluator = early ?? (await device.compile(plan, store))
+      expect(evaluator.describe().some(({ phase }) => phase === 'constants')).toBe(first)
+      await evaluator.run(['forward'], { x }, [])
+      for (let step = 0; step < 2; step++) {
+        await trainer.run(['forward', 'backward', 'update'], { x, dy, rate }, [])
+        const expected = floats((await trainer.run(['forward'], { x }, ['y'])).y)
+        const got = floats((await evaluator.run(['forward'], { x }, ['y'])).y)
+        for (const i of [0, 5, 777, 9215]) expect(got[i]).toBeCloseTo(expected[i]!, 3)
+      }
+    },
+  )
 
   it('lets two training programs share a store', async () => {
     const store = trainingStore()
@@ -262,6 +337,31 @@ describe('updates', () => {
     const result = await program.run(['forward'], { x: noise(3 * 32 * 144, 4), rate }, ['before', 'after'])
     const [before, after] = [floats(result.before), floats(result.after)]
     for (const i of [0, 5, 777, 9215]) expect(after[i]).toBeCloseTo(before[i]! * (1 - 0.25 * 1.5), 3)
+  })
+
+  it('keeps weights as the first use has taken them', async () => {
+    const results: number[] = []
+    for (const plain of [false, true]) {
+      const store = trainingStore()
+      const plan = new PlanBuilder().phase('forward')
+      const w = plan.parameter('w', [32, 32, 3, 3], true)
+      if (plain) plan.output('w', plan.elementwise(w, 'linear', 1, 0))
+      plan.output('y', plan.convolution(plan.input('x', [3, 32, 12, 12]), w))
+      const velocity = plan.parameter('velocity', [32, 32, 3, 3], true)
+      plan.phase('update')
+      plan.run('sgd', [w, w, velocity, plan.input('rate', [1])], [w, velocity], {
+        momentum: 0,
+        weightDecay: 0,
+        nesterov: false,
+      })
+      const program = await device.compile(plan, store)
+      const before = floats(await store.read('w'))
+      const { y, ...copy } = await program.run(['forward', 'update'], { x, rate }, plain ? ['y', 'w'] : ['y'])
+      if (plain) expect(floats(copy.w)).toEqual(before)
+      results.push(floats(y)[777]!, floats(await store.read('w'))[777]!)
+    }
+    expect(results[2]).toBeCloseTo(results[0]!, 4)
+    expect(results[3]).toBeCloseTo(results[1]!, 5)
   })
 
   it('refuses phases out of order', async () => {
