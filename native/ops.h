@@ -89,6 +89,10 @@ struct PoolingBackward : Pooling {
 struct AdaptiveAveragePooling : NoAttributes {
   static constexpr const char* name = "adaptiveAveragePooling";
 };
+// dy -> dx
+struct AdaptiveAveragePoolingBackward : NoAttributes {
+  static constexpr const char* name = "adaptiveAveragePoolingBackward";
+};
 
 // x, gamma, beta, mean, variance -> act(gamma * (x - mean) / sqrt(variance + eps) + beta)
 struct BatchNorm {
@@ -98,6 +102,29 @@ struct BatchNorm {
   template <class V>
   void visit(V&& v) {
     v("eps", eps), v("activation", activation);
+  }
+};
+// x, gamma, beta, running mean?, running variance? -> y, mean, variance (of this batch, biased), workspace?
+// (opaque; where a ReLU is fused), running mean?, running variance? (in place, the variance unbiased:
+// (1 - momentum) * running + momentum * batch)
+struct BatchNormTraining {
+  static constexpr const char* name = "batchNormTraining";
+  double eps = 1e-5, momentum = 0.1;
+  Activation activation = Activation::none;
+  template <class V>
+  void visit(V&& v) {
+    v("eps", eps), v("momentum", momentum), v("activation", activation);
+  }
+};
+// x, dy, gamma, mean, variance, workspace? (where a ReLU was fused) -> dx, dgamma?, dbeta?. With
+// `runningStatistics`, mean and variance were constants and not the batch's own.
+struct BatchNormBackward {
+  static constexpr const char* name = "batchNormBackward";
+  double eps = 1e-5;
+  bool runningStatistics = false;
+  template <class V>
+  void visit(V&& v) {
+    v("eps", eps), v("runningStatistics", runningStatistics);
   }
 };
 // weight, bias?, gamma, beta, mean, variance -> weight', bias' of the convolution that includes the norm
@@ -110,7 +137,7 @@ struct FoldBatchNorm {
   }
 };
 // Across channels, x / (k + alpha / size * sum of squares)^beta: alpha is divided by size, as in PyTorch
-// and Caffe and unlike the AlexNet paper.
+// and Caffe and unlike the AlexNet paper. x -> y, workspace? (opaque; in programs with a backward half)
 struct LocalResponseNorm {
   static constexpr const char* name = "localResponseNorm";
   int64_t size = 5;
@@ -119,6 +146,10 @@ struct LocalResponseNorm {
   void visit(V&& v) {
     v("size", size), v("alpha", alpha), v("beta", beta), v("k", k);
   }
+};
+// x, dy, workspace -> dx
+struct LocalResponseNormBackward : LocalResponseNorm {
+  static constexpr const char* name = "localResponseNormBackward";
 };
 
 // x [N,...] seen as [N,I], weight [O,I], bias [O]? -> act(x weight^T + bias) [N,O]
@@ -178,6 +209,31 @@ struct Softmax {
     v("log", log);
   }
 };
+// dy, y -> dx
+struct SoftmaxBackward : Softmax {
+  static constexpr const char* name = "softmaxBackward";
+};
+// x, random i32 [4] (seed low, seed high, step low, step high) -> y: zero with probability p, else x / (1 -
+// p). Element i, in row-major order, is kept where word i % 4 of Philox4x32-10, with counter (i / 4, stream,
+// step low, step high) and key (seed low, seed high), is at least p * 2^32. The backward half is the same on
+// dy.
+struct Dropout {
+  static constexpr const char* name = "dropout";
+  double p = 0.5;
+  int64_t stream = 0;  // tells the layers apart
+  template <class V>
+  void visit(V&& v) {
+    v("p", p), v("stream", stream);
+  }
+};
+// x [N,I], centres [O,I] -> squared Euclidean distances [N,O] (LeCun et al. 1998, equation 7)
+struct RadialBasis : NoAttributes {
+  static constexpr const char* name = "radialBasis";
+};
+// x, centres, dy -> dx, dcentres?
+struct RadialBasisBackward : NoAttributes {
+  static constexpr const char* name = "radialBasisBackward";
+};
 
 // along axis 1
 struct Concat : NoAttributes {
@@ -192,6 +248,10 @@ struct Slice {
     v("start", start);
   }
 };
+// dy -> dx, zero outside the slice
+struct SliceBackward : Slice {
+  static constexpr const char* name = "sliceBackward";
+};
 // y = x[:, :, ::stride, ::stride] with `before` channels of zeros before it and as many behind as y has room
 // for
 struct SubsamplePad {
@@ -202,6 +262,10 @@ struct SubsamplePad {
     v("stride", stride), v("before", before);
   }
 };
+// dy -> dx
+struct SubsamplePadBackward : SubsamplePad {
+  static constexpr const char* name = "subsamplePadBackward";
+};
 struct Pad {
   static constexpr const char* name = "pad";
   Edges padding{};
@@ -210,6 +274,10 @@ struct Pad {
   void visit(V&& v) {
     v("padding", padding), v("value", value);
   }
+};
+// dy -> dx: the inner part
+struct PadBackward : Pad {
+  static constexpr const char* name = "padBackward";
 };
 // same elements in row-major order, another shape
 struct Reshape : NoAttributes {
@@ -245,32 +313,117 @@ struct GatherRows {
   }
 };
 
-// logits [N,K], labels i32 [N] -> loss [1] (mean over N), dlogits [N,K] (of that mean)
+// Losses: the mean over N times `weight`, and its gradient. A label may be a class, i32 [N], or a
+// distribution over classes, f32 [N,K].
+
+// logits [N,K], labels -> loss [1], dlogits
 struct SoftmaxCrossEntropy {
   static constexpr const char* name = "softmaxCrossEntropy";
-  double labelSmoothing = 0;
+  double labelSmoothing = 0, weight = 1;
   template <class V>
   void visit(V&& v) {
-    v("labelSmoothing", labelSmoothing);
+    v("labelSmoothing", labelSmoothing), v("weight", weight);
+  }
+};
+// y, target f32 (as y) -> loss [1] (the mean over all elements, as PyTorch's), dy
+struct MeanSquaredError {
+  static constexpr const char* name = "meanSquaredError";
+  double weight = 1;
+  template <class V>
+  void visit(V&& v) {
+    v("weight", weight);
+  }
+};
+// distances [N,K], labels i32 [N] -> loss [1], dy: distance of the right class + log(e^-j + sum of
+// e^-distance) (LeCun et al. 1998, equation 9; the sum is over all classes)
+struct RadialBasisLoss {
+  static constexpr const char* name = "radialBasisLoss";
+  double j = 0.1, weight = 1;
+  template <class V>
+  void visit(V&& v) {
+    v("j", j), v("weight", weight);
   }
 };
 
-// parameter, gradient, velocity?, scalars f32 [learning rate] -> parameter, velocity? (in place)
+// Optimizers. All read `scalars`, f32 [4]: the learning rate, a factor for gradients (the inverse of how many
+// batches were accumulated), and Adam's two bias corrections 1 / (1 - beta^step). All read `norm`, f32 [1],
+// the l2 norm of all gradients before that factor: where it is not finite, nothing is changed; where
+// `maxNorm` is not 0, gradients are scaled by min(1, maxNorm / (factor * norm + 1e-6)). All updates are in
+// place.
+struct Optimizer {
+  double lrScale = 1, weightDecay = 0, maxNorm = 0;
+  template <class V>
+  void visit(V&& v) {
+    v("lrScale", lrScale), v("weightDecay", weightDecay), v("maxNorm", maxNorm);
+  }
+};
+// parameter, gradient, scalars, norm, velocity? -> parameter, velocity?
 // PyTorch's: g += weightDecay * p; v = momentum * v + g; p -= lr * (nesterov ? g + momentum * v : v)
-struct Sgd {
+struct Sgd : Optimizer {
   static constexpr const char* name = "sgd";
-  double momentum = 0, weightDecay = 0;
+  double momentum = 0;
   bool nesterov = false;
   template <class V>
   void visit(V&& v) {
-    v("momentum", momentum), v("weightDecay", weightDecay), v("nesterov", nesterov);
+    Optimizer::visit(v), v("momentum", momentum), v("nesterov", nesterov);
+  }
+};
+// parameter, gradient, scalars, norm, square, velocity? -> parameter, square, velocity?
+// g += weightDecay * p; s = decay * s + (1 - decay) * g^2; then PyTorch: u = g / (sqrt(s) + eps),
+// TensorFlow (`epsInsideRoot`): u = g / sqrt(s + eps); without momentum p -= lr * u; with momentum PyTorch:
+// v = momentum * v + u, p -= lr * v, TensorFlow: v = momentum * v + lr * u, p -= v
+struct RmsProp : Optimizer {
+  static constexpr const char* name = "rmsProp";
+  double decay = 0.9, eps = 1e-8, momentum = 0;
+  bool epsInsideRoot = false;
+  template <class V>
+  void visit(V&& v) {
+    Optimizer::visit(v), v("decay", decay), v("eps", eps), v("momentum", momentum),
+        v("epsInsideRoot", epsInsideRoot);
+  }
+};
+// parameter, gradient, scalars, norm, mean, square -> parameter, mean, square
+// PyTorch's Adam (weight decay added to the gradient) or, `decoupled`, AdamW (p -= lr * weightDecay * p
+// first)
+struct Adam : Optimizer {
+  static constexpr const char* name = "adam";
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+  bool decoupled = false;
+  template <class V>
+  void visit(V&& v) {
+    Optimizer::visit(v), v("beta1", beta1), v("beta2", beta2), v("eps", eps), v("decoupled", decoupled);
+  }
+};
+// any number of gradients -> their joint l2 norm [1]; not finite where any element is not
+struct GradientNorm : NoAttributes {
+  static constexpr const char* name = "gradientNorm";
+};
+// sum, gradient -> sum + gradient (in place)
+struct Accumulate : NoAttributes {
+  static constexpr const char* name = "accumulate";
+};
+// x -> zeros (in place)
+struct Clear : NoAttributes {
+  static constexpr const char* name = "clear";
+};
+// average, parameter -> decay * average + (1 - decay) * parameter (in place)
+struct MovingAverage {
+  static constexpr const char* name = "movingAverage";
+  double decay = 0.9999;
+  template <class V>
+  void visit(V&& v) {
+    v("decay", decay);
   }
 };
 
 using Any = std::variant<Convolution, ConvolutionBackwardData, ConvolutionBackwardWeights, Pooling,
-                         PoolingBackward, AdaptiveAveragePooling, BatchNorm, FoldBatchNorm, LocalResponseNorm,
-                         Linear, LinearBackwardData, LinearBackwardWeights, Elementwise, ElementwiseBackward,
-                         Add, ScaleChannels, ScaleChannelsBackward, Softmax, Concat, Slice, SubsamplePad, Pad,
-                         Reshape, NormalizeImage, ScatterRows, GatherRows, SoftmaxCrossEntropy, Sgd>;
+                         PoolingBackward, AdaptiveAveragePooling, AdaptiveAveragePoolingBackward, BatchNorm,
+                         BatchNormTraining, BatchNormBackward, FoldBatchNorm, LocalResponseNorm,
+                         LocalResponseNormBackward, Linear, LinearBackwardData, LinearBackwardWeights,
+                         Elementwise, ElementwiseBackward, Add, ScaleChannels, ScaleChannelsBackward, Softmax,
+                         SoftmaxBackward, Dropout, RadialBasis, RadialBasisBackward, Concat, Slice,
+                         SliceBackward, SubsamplePad, SubsamplePadBackward, Pad, PadBackward, Reshape,
+                         NormalizeImage, ScatterRows, GatherRows, SoftmaxCrossEntropy, MeanSquaredError,
+                         RadialBasisLoss, Sgd, RmsProp, Adam, GradientNorm, Accumulate, Clear, MovingAverage>;
 
 }  // namespace fovea::ops
