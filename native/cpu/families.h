@@ -14,10 +14,15 @@ KernelPtr prepare(const Request&, const ops::ConvolutionBackwardWeights&);
 KernelPtr prepare(const Request&, const ops::Pooling&);
 KernelPtr prepare(const Request&, const ops::PoolingBackward&);
 KernelPtr prepare(const Request&, const ops::AdaptiveAveragePooling&);
-// normalization.cc
+KernelPtr prepare(const Request&, const ops::AdaptiveAveragePoolingBackward&);
+// batch_norm.cc
 KernelPtr prepare(const Request&, const ops::BatchNorm&);
+KernelPtr prepare(const Request&, const ops::BatchNormTraining&);
+KernelPtr prepare(const Request&, const ops::BatchNormBackward&);
 KernelPtr prepare(const Request&, const ops::FoldBatchNorm&);
+// local_response_norm.cc
 KernelPtr prepare(const Request&, const ops::LocalResponseNorm&);
+KernelPtr prepare(const Request&, const ops::LocalResponseNormBackward&);
 // linear.cc
 KernelPtr prepare(const Request&, const ops::Linear&);
 KernelPtr prepare(const Request&, const ops::LinearBackwardData&);
@@ -26,13 +31,23 @@ KernelPtr prepare(const Request&, const ops::LinearBackwardWeights&);
 KernelPtr prepare(const Request&, const ops::Elementwise&);
 KernelPtr prepare(const Request&, const ops::ElementwiseBackward&);
 KernelPtr prepare(const Request&, const ops::Add&);
+// softmax.cc
 KernelPtr prepare(const Request&, const ops::Softmax&);
+KernelPtr prepare(const Request&, const ops::SoftmaxBackward&);
+// dropout.cc
+KernelPtr prepare(const Request&, const ops::Dropout&);
+// radial_basis.cc
+KernelPtr prepare(const Request&, const ops::RadialBasis&);
+KernelPtr prepare(const Request&, const ops::RadialBasisBackward&);
 // channels.cc
 KernelPtr prepare(const Request&, const ops::ScaleChannels&);
 KernelPtr prepare(const Request&, const ops::ScaleChannelsBackward&);
 KernelPtr prepare(const Request&, const ops::Slice&);
+KernelPtr prepare(const Request&, const ops::SliceBackward&);
 KernelPtr prepare(const Request&, const ops::SubsamplePad&);
+KernelPtr prepare(const Request&, const ops::SubsamplePadBackward&);
 KernelPtr prepare(const Request&, const ops::Pad&);
+KernelPtr prepare(const Request&, const ops::PadBackward&);
 // moves.cc
 KernelPtr prepare(const Request&, const ops::Concat&);
 KernelPtr prepare(const Request&, const ops::Reshape&);
@@ -41,8 +56,17 @@ KernelPtr prepare(const Request&, const ops::ScatterRows&);
 KernelPtr prepare(const Request&, const ops::GatherRows&);
 // loss.cc
 KernelPtr prepare(const Request&, const ops::SoftmaxCrossEntropy&);
+KernelPtr prepare(const Request&, const ops::MeanSquaredError&);
+KernelPtr prepare(const Request&, const ops::RadialBasisLoss&);
 // optimizer.cc
 KernelPtr prepare(const Request&, const ops::Sgd&);
+KernelPtr prepare(const Request&, const ops::RmsProp&);
+KernelPtr prepare(const Request&, const ops::Adam&);
+// gradients.cc
+KernelPtr prepare(const Request&, const ops::GradientNorm&);
+KernelPtr prepare(const Request&, const ops::Accumulate&);
+KernelPtr prepare(const Request&, const ops::Clear&);
+KernelPtr prepare(const Request&, const ops::MovingAverage&);
 
 // reorder.cc
 KernelPtr prepareReorder(const Context&, const TensorSpec&, const LayoutPtr& from, const LayoutPtr& to);
