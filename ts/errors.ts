@@ -110,13 +110,7 @@ export class AbortError extends FoveaError {
 
 /** A checkpoint file is missing, damaged, unsafe, or does not fit the network. */
 export class CheckpointError extends FoveaError {
-  constructor(
-    code: 'CHECKPOINT_FORMAT' | 'CHECKPOINT_UNSAFE' | 'CHECKPOINT_MISMATCH',
-    message: string,
-    details?: ErrorDetails,
-  ) {
-    super(code, message, details)
-  }
+  declare readonly code: 'CHECKPOINT_FORMAT' | 'CHECKPOINT_UNSAFE' | 'CHECKPOINT_MISMATCH'
 }
 
 /** An image is missing, damaged or of an unsupported kind (`IMAGE`). */

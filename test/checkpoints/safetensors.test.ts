@@ -163,7 +163,7 @@ describe('a written safetensors file', () => {
     await writeSafetensors(path, entries)
     const before = readFileSync(path)
     const broken = {
-      ...entries[0]!,
+      ...entries[0],
       name: 'broken',
       get data(): Float32Array {
         throw new Error('the device is gone')
@@ -173,7 +173,7 @@ describe('a written safetensors file', () => {
     // Its data can be looked at, but not written.
     Object.defineProperty(late.data, 'byteOffset', { value: -1 })
     await expect(writeSafetensors(path, [broken])).rejects.toThrow('the device is gone')
-    expect(await failureOf(writeSafetensors(path, [entries[0]!, late]))).toMatchObject({
+    expect(await failureOf(writeSafetensors(path, [entries[0], late]))).toMatchObject({
       name: 'CheckpointError',
       message: expect.stringContaining(`${path}: cannot be written`) as string,
     })

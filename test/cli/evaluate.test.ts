@@ -1,11 +1,13 @@
-import { copyFile, truncate } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { copyFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { loadWeightsFile } from '../../models/pretrained.js'
 import { loadBatch } from '../../ts/data/image.js'
 import { predict } from '../../ts/evaluate/index.js'
 import { Device } from '../../ts/runtime/device.js'
-import { fovea, foveaJson, PHOTOGRAPHS, RESNET20, temporaryFolder } from './fovea.js'
+import { fovea, foveaJson, MAIN, PHOTOGRAPHS, RESNET20, temporaryFolder } from './fovea.js'
 import { writeClasses, writeImage } from './images.js'
 
 interface Evaluation {
@@ -112,4 +114,35 @@ test('an image of a class folder may be of any size', async () => {
   await copyFile(join(PHOTOGRAPHS, 'chelsea.png'), join(folder, 'cat', 'chelsea.png'))
   await writeImage(join(folder, 'truck'), 'another')
   expect((await foveaJson<Evaluation>('evaluate', ...NETWORK, '--data', folder)).images).toBe(12)
+})
+
+test('--folder says where the files of a known data set lie; grey digits are shown to an RGB network', async () => {
+  const folder = await temporaryFolder()
+  const idx = (shape: readonly number[], data: Uint8Array) => {
+    const header = Buffer.alloc(4 + 4 * shape.length)
+    header.writeUInt32BE(0x800 + shape.length, 0)
+    shape.forEach((size, i) => header.writeUInt32BE(size, 4 + 4 * i))
+    return Buffer.concat([header, data])
+  }
+  await writeFile(join(folder, 't10k-images-idx3-ubyte'), idx([3, 28, 28], new Uint8Array(3 * 28 * 28)))
+  await writeFile(join(folder, 't10k-labels-idx1-ubyte'), idx([3], Uint8Array.of(0, 1, 2)))
+  const args = [...NETWORK, '--data', 'fashion-mnist', '--folder', folder]
+  const { images, top5 } = await foveaJson<Evaluation>('evaluate', ...args)
+  expect(images).toBe(3)
+  // Three equal images of three classes.
+  expect([0, 1 / 3, 2 / 3, 1]).toContain(top5)
+})
+
+test.skipIf(process.platform === 'win32')('Ctrl-C takes the work back', async () => {
+  const folder = await temporaryFolder()
+  await writeClasses(
+    folder,
+    Array.from({ length: 10 }, () => 40),
+  )
+  const child = spawn(process.execPath, [MAIN, 'evaluate', ...NETWORK, '--data', folder, '--crops', '144'])
+  let stderr = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  setTimeout(() => child.kill('SIGINT'), 3000)
+  const [code] = (await once(child, 'close')) as [number | null]
+  expect({ code, stderr }).toEqual({ code: 130, stderr: 'fovea: the operation was aborted\n' })
 })

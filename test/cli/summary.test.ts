@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest'
 import { createModel, modelNames, type ModelName } from '../../models/index.js'
+import { CIFAR } from '../../ts/data/preprocessing.js'
+import { Model } from '../../ts/model/model.js'
 import { summarize, type Summary } from '../../ts/model/summary.js'
+import { conv2d, flatten, Network, type Value } from '../../ts/nn/index.js'
 import { fovea, foveaJson } from './fovea.js'
 
 // Billions of multiply-adds as torchvision documents them ("GFLOPS"), and parameters of the network at inference.
@@ -38,6 +41,22 @@ test('parameters add up to those of the model wherever there are no auxiliary he
     const model = createModel(name)
     if (!model.info.auxiliaryHeads) expect(summarize(model).parameters, name).toBe(model.parameterCount)
   }
+})
+
+test('a layer that is used twice has its parameters once, its multiply-adds twice', () => {
+  class Twice extends Network {
+    readonly conv = conv2d(3, 3, { padding: 1 })
+    override forward(x: Value) {
+      return { logits: x.pipe(this.conv, this.conv, flatten) }
+    }
+  }
+  const input = { channels: 3, size: 8 }
+  const { rows, parameters, multiplyAdds } = summarize(
+    new Model(new Twice(), { name: 'twice', classes: 192, input, preprocessing: CIFAR }),
+  )
+  expect(rows.map((row) => row.parameters)).toEqual([84, 0, 0])
+  expect(parameters).toBe(84)
+  expect(multiplyAdds).toBe(2 * 81 * 64)
 })
 
 test('costs grow with batch and image', () => {

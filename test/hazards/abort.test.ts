@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { addon, longInput, longPlan, longStore, ones, type Program } from '../native/addon.js'
 
 const begun = () => new Promise((resolve) => setTimeout(resolve, 100))
-const device = addon.openDevice('cpu')
+const device = addon.openDevice('cpu', { threads: 2 })
 const store = longStore(device)
 
 const run = (program: Program, token?: unknown) => program.run(['forward'], longInput(), ['y'], token)
@@ -56,9 +56,9 @@ describe('taking work back', () => {
   })
 
   it('rejects queued work when the device closes, and lets the running end', async () => {
-    const own = addon.openDevice('cpu')
+    const own = addon.openDevice('cpu', { threads: 2 })
     const ownStore = longStore(own)
-    const program = await own.compile(longPlan(40), ownStore)
+    const program = await own.compile(longPlan(), ownStore)
     const running = run(program)
     const queued = run(program)
     const kept = ownStore.read('weight')
@@ -72,7 +72,7 @@ describe('taking work back', () => {
 
 describe('disposing', () => {
   it('never frees under running or queued work', async () => {
-    const own = addon.openDevice('cpu')
+    const own = addon.openDevice('cpu', { threads: 2 })
     const ownStore = longStore(own)
     const program = await own.compile(longPlan(40), ownStore)
     const running = run(program)

@@ -41,7 +41,7 @@ export function openStore(device) {
   return store
 }
 
-export async function open(layers, device = addon.openDevice('cpu')) {
+export async function open(layers, device = addon.openDevice('cpu', { threads: 2 })) {
   const store = openStore(device)
   const program = await device.compile(plan(layers), store)
   return { device, store, program, run: (token) => program.run(['forward'], input(), ['y'], token) }

@@ -1,5 +1,5 @@
 import type { ValueDType } from '../graph/graph.js'
-import type { Attributes, OpName } from '../graph/schema.js'
+import type { OpName } from '../graph/schema.js'
 import type { Shape } from '../tensor.js'
 
 /** A flat program over numbered buffers: what crosses to a device's backend. Its twin is `native/plan.h`. */
@@ -20,7 +20,7 @@ export interface Instruction {
   /** Buffer numbers; -1 where an optional operand is absent. */
   readonly inputs: readonly number[]
   readonly outputs: readonly number[]
-  readonly attributes: Attributes<OpName>
+  readonly attributes: Readonly<Record<string, unknown>>
   readonly path: string
 }
 

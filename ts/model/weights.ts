@@ -14,7 +14,7 @@ export interface LoadReport {
   readonly loaded: readonly string[]
   /** Parameters that the checkpoint does not have; counters of batch norm are not counted. */
   readonly missing: readonly string[]
-  /** Tensors of the checkpoint that the network does not have; those of auxiliary heads are not counted. */
+  /** Tensors of the checkpoint that the network does not have; those of auxiliary heads and counters are not counted. */
   readonly unexpected: readonly string[]
   /** Tensors whose shape is not the parameter's. */
   readonly mismatched: readonly { readonly name: string; readonly expected: Shape; readonly got: Shape }[]
@@ -182,7 +182,8 @@ export class Weights {
       const name = checkpointName(tensor.name)
       const parameter = this.byName.get(name)
       if (!parameter) {
-        if (!auxiliaryHeads.some((head) => name.startsWith(`${head}.`))) unexpected.push(tensor.name)
+        const ignored = auxiliaryHeads.some((head) => name.startsWith(`${head}.`)) || name.endsWith(COUNTER)
+        if (!ignored) unexpected.push(tensor.name)
         continue
       }
       seen.add(name)
@@ -212,6 +213,9 @@ export class Weights {
     )
   }
 }
+
+/** What PyTorch's batch norms count, which a checkpoint may have or not. */
+const COUNTER = '.num_batches_tracked'
 
 const LISTED = 8
 

@@ -91,7 +91,7 @@ export function loadAddon(): Addon {
   } catch (cause) {
     throw new DeviceUnavailable(
       `fovea's native addon could not be loaded on ${process.platform}-${process.arch}: ${(cause as Error).message}. ` +
-        'Build it with "npm rebuild fovea" (needs a C++20 compiler, cmake and libdnnl-dev).',
+        'In a clone of the repository, "npm run setup" builds it.',
       { subject: 'addon', cause },
     )
   }

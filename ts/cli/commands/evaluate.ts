@@ -10,6 +10,7 @@ interface Options extends Flags {
   readonly model?: string
   readonly weights?: readonly string[]
   readonly data: string
+  readonly folder?: string
   readonly crops: CropCount
   readonly device: DeviceName
   readonly batch?: number
@@ -25,6 +26,7 @@ export function evaluateCommand(): Command {
       '--data <name|folder>',
       'cifar10, mnist, fashion-mnist, or a folder with one folder a class',
     )
+    .option('--folder <path>', 'where the files of a named data set lie already')
     .option('--crops <n>', "crops an image: 1, AlexNet's 10 or GoogLeNet's 144", cropCount, 1)
     .addOption(deviceOption())
     .option('--batch <n>', 'crops a run, at most', positiveInteger)
@@ -39,11 +41,11 @@ function cropCount(text: string): CropCount {
 }
 
 async function evaluateDataset(_: [], options: Options, signal: AbortSignal): Promise<void> {
-  const { model, weights = [], data, crops, batch, limit, json = false } = options
+  const { model, weights = [], data, folder, crops, batch, limit, json = false } = options
   const { openClassifiers } = await import('../classifiers.js')
   const { openData } = await import('../datasets.js')
   const { evaluate } = await import('../../evaluate/index.js')
-  const dataset = await openData(data, { signal, quiet: json })
+  const dataset = await openData(data, { signal, quiet: json, folder })
   const classifiers = await openClassifiers({ model, weights, signal, quiet: json })
   const names = classifiers.map((classifier) => classifier.model.name)
   const bar = await countBar(`${names.join(' + ')} on ${dataset.name}`)
