@@ -34,9 +34,33 @@ export { importTfjs, ImportedModel, type ImportedInfo, type ImportOptions } from
 export { openCheckpoint, type Checkpoint, type CheckpointTensor } from './io/checkpoint.js'
 export { readNpy, writeNpy } from './io/npy.js'
 
-export { crossEntropy, type CrossEntropyOptions, type Loss } from './train/loss.js'
-export { sgd, type Optimizer, type SgdOptions } from './train/optimizer.js'
-export { TrainingStep, type StepOptions } from './train/step.js'
+export {
+  crossEntropy,
+  meanSquaredError,
+  radialBasisLoss,
+  type CrossEntropyOptions,
+  type RadialBasisLossOptions,
+} from './train/loss.js'
+export {
+  adam,
+  adamW,
+  rmsProp,
+  sgd,
+  type AdamOptions,
+  type RmsPropOptions,
+  type SgdOptions,
+} from './train/optimizer.js'
+export type {
+  Loss,
+  Optimizer,
+  ParameterGroup,
+  StepOptions,
+  StepResult,
+  TrainingStep,
+  TrainingStepOptions,
+} from './model/step.js'
+export type { Forward, Gradients, TrainingOptions, TrainingProgram } from './model/training.js'
+export type { Pattern } from './model/patterns.js'
 
 export { crops, type CropCount } from './data/crops.js'
 export {

@@ -14,6 +14,8 @@ import { inputSide } from '../../ts/data/preprocessing.js'
 import { ShapeError, UnsupportedError } from '../../ts/errors.js'
 import type { Graph } from '../../ts/graph/graph.js'
 import type { CompileOptions, Model } from '../../ts/model/model.js'
+import type { Device } from '../../ts/runtime/device.js'
+import type { TrainingProgram } from '../../ts/model/training.js'
 import type { InferenceProgram } from '../../ts/model/inference.js'
 
 type AnyModel = Model<'logits', string>
@@ -269,9 +271,10 @@ describe('auxiliary heads', () => {
     expectTypeOf(googlenet({ auxiliary: false })).toEqualTypeOf<Model>()
     expectTypeOf(createModel('inception_v3')).toEqualTypeOf<Model<'logits', 'logits' | 'aux'>>()
     expectTypeOf(createModel('resnet50')).toEqualTypeOf<Model>()
-    expectTypeOf<
-      Awaited<ReturnType<ReturnType<typeof googlenet>['compile']>>
-    >().toEqualTypeOf<InferenceProgram>()
+    const compiled = (device: Device) => googlenet().compile(device, { batch: 2 })
+    expectTypeOf(compiled).returns.resolves.toEqualTypeOf<InferenceProgram>()
+    const training = (device: Device) => googlenet().compile(device, { training: true })
+    expectTypeOf(training).returns.resolves.toEqualTypeOf<TrainingProgram<'logits' | 'aux1' | 'aux2'>>()
   })
 
   it('compute nothing at inference', () => {

@@ -4,7 +4,6 @@ import { lenet5 } from '../../models/lenet.js'
 import { Device } from '../../ts/runtime/device.js'
 import { crossEntropy } from '../../ts/train/loss.js'
 import { sgd } from '../../ts/train/optimizer.js'
-import { TrainingStep } from '../../ts/train/step.js'
 import { fixtureImage, fixtureValue, type FixtureRole } from '../support/fixture-weights.js'
 import { relativeError } from '../support/reference.js'
 
@@ -32,7 +31,10 @@ async function fixtureLeNet() {
   return model
 }
 
-const options = { batch, loss: crossEntropy(), optimizer: sgd({ lr, momentum, weightDecay }) }
+const options = {
+  batch,
+  training: { loss: crossEntropy(), optimizer: sgd({ lr, momentum, weightDecay }) },
+}
 
 describe('LeNet-5 of 1998', () => {
   let device: Device
@@ -43,7 +45,7 @@ describe('LeNet-5 of 1998', () => {
 
   test('follows PyTorch over five steps, and a second program sees the same weights', async () => {
     const model = await fixtureLeNet()
-    const step = await TrainingStep.compile(model, device, options)
+    const step = await model.compile(device, options)
     const evaluation = await model.compile(device, { batch })
 
     const before = await evaluation.predict(images)
@@ -61,7 +63,7 @@ describe('LeNet-5 of 1998', () => {
   test('gives the same whichever of the two programs is compiled first', async () => {
     const model = await fixtureLeNet()
     const evaluation = await model.compile(device, { batch })
-    const step = await TrainingStep.compile(model, device, options)
+    const step = await model.compile(device, options)
     for (let i = 0; i < expected.losses.length; i++) await step.run(images, Int32Array.from(expected.labels))
     const { logits } = await evaluation.predict(images)
     expect(relativeError(logits.data, expected.logits.after)).toBeLessThan(1e-4)
@@ -71,7 +73,7 @@ describe('LeNet-5 of 1998', () => {
 
   test('names a label that is no class', async () => {
     const model = await fixtureLeNet()
-    const step = await TrainingStep.compile(model, device, options)
+    const step = await model.compile(device, options)
     const labels = Int32Array.from(expected.labels).fill(10, 3, 4)
     await expect(step.run(images, labels)).rejects.toThrow('label 10 of image 3 is no class of 0 to 9')
     step.dispose()
@@ -80,7 +82,7 @@ describe('LeNet-5 of 1998', () => {
   test('is prepared by a backend that shares nothing with oneDNN', async () => {
     const nothing = Device.openNull()
     const model = await fixtureLeNet()
-    const step = await TrainingStep.compile(model, nothing, options)
+    const step = await model.compile(nothing, options)
     const ops = step.describe().map(({ op }) => op)
     expect(ops).toContain('convolutionBackwardWeights')
     expect(ops.filter((op) => op === 'sgd')).toHaveLength(expected.parameters.length)

@@ -5,9 +5,14 @@ import { lower } from './lower.js'
 import type { Plan } from './plan.js'
 import { rewrite } from './rewrite.js'
 
-/** The plan of a graph. An evaluation graph is folded and fused first. */
-export function compile(graph: Graph): Plan {
-  if (graph.mode === 'training') return lower(rewrite(graph))
-  const folded = rewrite(rewrite(graph, mergePadding), foldBatchNorm)
-  return lower(rewrite(rewrite(folded, fuseResidual), fuseRelu))
+/** The forward half with as few operations as possible; a training graph keeps what its backward half needs. */
+export function optimize(graph: Graph): Graph {
+  const padded = rewrite(graph, mergePadding)
+  if (graph.mode === 'training') return rewrite(padded, fuseRelu)
+  return rewrite(rewrite(rewrite(padded, foldBatchNorm), fuseResidual), fuseRelu)
+}
+
+/** The plan of a graph; what no output and no update needs is left out. */
+export function toPlan(graph: Graph): Plan {
+  return lower(rewrite(graph))
 }

@@ -47,17 +47,13 @@ export const fuseRelu: Rule = (node, inputs, { emit, solelyUsed }) => {
   if (
     isOp(producer, 'convolution') ||
     isOp(producer, 'batchNorm') ||
+    isOp(producer, 'batchNormTraining') ||
     isOp(producer, 'linear') ||
     isOp(producer, 'add')
   ) {
-    if (producer.attributes.activation !== 'none') return null
-    return emit(
-      producer.op,
-      producer.inputs,
-      { ...producer.attributes, activation: 'relu' },
-      node.outputs,
-      producer.path,
-    )
+    const { op, inputs: operands, attributes, outputs, path } = producer
+    if (attributes.activation !== 'none') return null
+    return emit(op, operands, { ...attributes, activation: 'relu' }, outputs, path)
   }
   return null
 }

@@ -19,6 +19,10 @@ export function lower(graph: Graph): Plan {
   const inputs = [...graph.inputs].map(([name, value]) => ({ name, buffer: number(value) }))
   const parameters = [...graph.parameters].map(([name, value]) => ({ name, buffer: number(value) }))
 
+  const read = new Set(graph.nodes.flatMap(({ inputs }) => inputs))
+  // A record for a backward half that does not need it is not kept.
+  const isIdle = (value: Value) => value.dtype === 'opaque' && !read.has(value)
+
   const phaseOf = phases(graph)
   const updated = new Set<number>()
   const instructions: Instruction[] = []
@@ -36,7 +40,7 @@ export function lower(graph: Graph): Plan {
       instructions.push({
         op: node.op,
         inputs: node.inputs.map((input) => (input ? number(input) : -1)),
-        outputs: node.outputs.map(number),
+        outputs: node.outputs.map((output) => (isIdle(output) ? -1 : number(output))),
         attributes: node.attributes,
         path: node.path,
       })

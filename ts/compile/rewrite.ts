@@ -28,7 +28,7 @@ export type Rule = (
 
 /** Copies a graph, node by node in order, through the first rule that applies; what nobody reads any more is dropped. */
 export function rewrite(graph: Graph, ...rules: readonly Rule[]): Graph {
-  const result = new Graph(graph.mode)
+  const result = new Graph(graph.mode, graph.frozen)
   const uses = countUses(graph)
   const mapped = new Map<Value, Value>()
   for (const [name, value] of graph.inputs) mapped.set(value, result.input(name, value.shape, value.dtype))

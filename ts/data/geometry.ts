@@ -1,6 +1,7 @@
 import type { Preprocessing } from './preprocessing.js'
 
-interface Size {
+/** In pixels. */
+export interface Size {
   readonly width: number
   readonly height: number
 }

@@ -78,7 +78,11 @@ export class Graph {
   phase: Phase = 'forward'
   private readonly scope: string[] = []
 
-  constructor(readonly mode: Mode) {}
+  constructor(
+    readonly mode: Mode,
+    /** Names of parameters that do not learn. A batch norm whose parameters are frozen keeps its statistics. */
+    readonly frozen: ReadonlySet<string> = new Set(),
+  ) {}
 
   /** Path of the layer that is being recorded. */
   get path(): string {
@@ -99,6 +103,11 @@ export class Graph {
     const value = new Value(this, shape, dtype, null, name)
     this.inputs.set(name, value)
     return value
+  }
+
+  /** Seed and step, from which all randomness of a run follows: i32 `[seed low, seed high, step low, step high]`. */
+  random(): Value {
+    return this.inputs.get('random') ?? this.input('random', [4], 'i32')
   }
 
   /** The value of a parameter; the same one at every call. */

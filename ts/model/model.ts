@@ -1,4 +1,4 @@
-import { compile } from '../compile/compile.js'
+import { optimize, toPlan } from '../compile/compile.js'
 import type { Preprocessing } from '../data/preprocessing.js'
 import { InvalidArgumentError } from '../errors.js'
 import { Graph, type Mode, type Value } from '../graph/graph.js'
@@ -7,6 +7,8 @@ import type { Network, Parameter } from '../nn/module.js'
 import { openCheckpoint, type Checkpoint } from '../io/checkpoint.js'
 import type { Device } from '../runtime/device.js'
 import { InferenceProgram } from './inference.js'
+import { TrainingStep, type StepOptions } from './step.js'
+import { TrainingProgram, type TrainingOptions } from './training.js'
 import { Weights, type CheckpointNaming, type LoadReport } from './weights.js'
 
 /** What is known of a network beside its layers. */
@@ -34,6 +36,11 @@ export interface CompileOptions {
   /** Height and width of the images. Default: what the network was made for. */
   readonly size?: number | Pair
   readonly signal?: AbortSignal
+}
+
+export interface TraceOptions extends Omit<CompileOptions, 'signal'> {
+  /** Names of parameters that do not learn. */
+  readonly frozen?: ReadonlySet<string>
 }
 
 /**
@@ -95,7 +102,7 @@ export class Model<Eval extends string = 'logits', Train extends string = Eval> 
    * @throws InvalidArgumentError for a batch or size that is no positive integer, or a size the network cannot take
    * @throws ShapeError naming the layer for which the image is too small
    */
-  trace(mode: Mode, { batch = 1, size = this.info.input.size }: CompileOptions = {}): Graph {
+  trace(mode: Mode, { batch = 1, size = this.info.input.size, frozen }: TraceOptions = {}): Graph {
     const [height, width] = typeof size === 'number' ? [size, size] : size
     for (const [name, value] of Object.entries({ batch, height, width }))
       if (!Number.isInteger(value) || value < 1)
@@ -110,7 +117,7 @@ export class Model<Eval extends string = 'logits', Train extends string = Eval> 
           got: `${height} x ${width}`,
         },
       )
-    const graph = new Graph(mode)
+    const graph = new Graph(mode, frozen)
     const outputs = this.network.forward(graph.input('input', [batch, channels, height, width]))
     for (const [name, value] of Object.entries<Value | undefined>(outputs))
       if (value) graph.outputs.set(name, value)
@@ -118,13 +125,39 @@ export class Model<Eval extends string = 'logits', Train extends string = Eval> 
   }
 
   /**
-   * Compiles the network for inference on batches of one size.
+   * Compiles the network for batches of one size: for inference; with `training: true`, for forward and backward
+   * by hand; with `training: { loss, optimizer }`, for whole steps. All share these weights.
    *
    * @throws OutOfMemoryError with the bytes asked for
    */
-  async compile(device: Device, options: CompileOptions = {}): Promise<InferenceProgram<Eval>> {
-    const plan = compile(this.trace('evaluation', options))
+  compile(
+    device: Device,
+    options?: CompileOptions & { readonly training?: false },
+  ): Promise<InferenceProgram<Eval>>
+  compile(device: Device, options: TrainingOptions): Promise<TrainingProgram<Train>>
+  compile(device: Device, options: StepOptions): Promise<TrainingStep>
+  async compile(
+    device: Device,
+    options: AnyOptions = {},
+  ): Promise<InferenceProgram<Eval> | TrainingProgram<Train> | TrainingStep> {
+    if (isStep(options)) return TrainingStep.compile(this, device, options)
+    if (isByHand(options)) {
+      const plan = TrainingProgram.plan(this, options)
+      const program = await device.compile(plan, await this.weights.on(device), options.signal)
+      return new TrainingProgram<Train>(this, program, plan, options)
+    }
+    const plan = toPlan(optimize(this.trace('evaluation', options)))
     const program = await device.compile(plan, await this.weights.on(device), options.signal)
     return new InferenceProgram<Eval>(this.name, program, plan)
   }
+}
+
+type AnyOptions = (CompileOptions & { readonly training?: false }) | TrainingOptions | StepOptions
+
+function isStep(options: AnyOptions): options is StepOptions {
+  return typeof options.training === 'object'
+}
+
+function isByHand(options: AnyOptions): options is TrainingOptions {
+  return options.training === true
 }

@@ -91,6 +91,11 @@ export class Weights {
     return this.counters.get(name) ?? 0n
   }
 
+  /** Counts a batch in every batch norm. */
+  countBatch(): void {
+    for (const [name, count] of this.counters) this.counters.set(name, count + 1n)
+  }
+
   /**
    * Takes over the values of a checkpoint. Nothing changes unless everything could be read.
    *

@@ -3,6 +3,7 @@ import {
   averagePool,
   batchNorm,
   convolution,
+  dropout as dropoutOp,
   linear as linearOp,
   maxPool,
   type AveragePoolingOptions,
@@ -11,7 +12,7 @@ import {
   type Size2d,
 } from '../graph/ops/index.js'
 import { toPair } from '../graph/ops/geometry.js'
-import { InvalidArgumentError, UnsupportedError } from '../errors.js'
+import { InvalidArgumentError } from '../errors.js'
 import { constant, fanInUniform, he, type Initializer } from './initializers.js'
 import { Module, Parameter } from './module.js'
 
@@ -112,6 +113,7 @@ export class BatchNorm2d<C extends number = number> extends Module<C, C> {
       mean: x.graph.parameter(this.running_mean),
       variance: x.graph.parameter(this.running_var),
       eps: this.eps,
+      momentum: this.momentum,
     })
   }
 }
@@ -169,9 +171,7 @@ export class Dropout<C extends number = number> extends Module<C, C> {
   }
 
   override forward(x: Value<C>): Value<C> {
-    if (x.graph.mode === 'training' && this.p > 0)
-      throw new UnsupportedError('dropout has no training mode yet', { subject: this.path })
-    return x
+    return dropoutOp(x, this.p)
   }
 }
 

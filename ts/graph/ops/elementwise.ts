@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib'
 import { sameShape } from '../../tensor.js'
 import type { Value } from '../graph.js'
 import type { Attributes } from '../schema.js'
@@ -70,4 +71,26 @@ export function softmax<C extends number>(x: Value<C>): Value<C> {
 /** Logarithm of the softmax over axis 1. */
 export function logSoftmax<C extends number>(x: Value<C>): Value<C> {
   return x.graph.add('softmax', [x], { log: true }, [x])[0] as Value<C>
+}
+
+/**
+ * Zeroes elements with probability `p` and scales the others by 1 / (1 - p), in training; the same elements for
+ * the same seed, step and layer (Srivastava et al. 2014).
+ */
+export function dropout<C extends number>(x: Value<C>, p: number): Value<C> {
+  if (x.graph.mode === 'evaluation' || p === 0) return x
+  return x.graph.add('dropout', [x, x.graph.random()], { p, stream: crc32(x.graph.path) }, [x])[0] as Value<C>
+}
+
+/**
+ * Squared Euclidean distances to a set of centres: the output units of LeNet-5 (LeCun et al. 1998, equation 7).
+ *
+ * @param x - `[N, I]`
+ * @param centres - `[O, I]`
+ * @returns `[N, O]`
+ */
+export function radialBasis(x: Value, centres: Value): Value {
+  const [o, i] = centres.shape
+  if (x.shape.length !== 2 || x.shape[1] !== i) throw x.graph.shapeError('radialBasis', `[N, ${i}]`, x.shape)
+  return x.graph.add('radialBasis', [x, centres], {}, [{ shape: [x.shape[0]!, o!], dtype: x.dtype }])[0]!
 }

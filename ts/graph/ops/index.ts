@@ -2,7 +2,9 @@ export { connect, convolution, type ConvolutionOptions } from './convolution.js'
 export {
   add,
   affine,
+  dropout,
   logSoftmax,
+  radialBasis,
   relu,
   scaleChannels,
   scaledTanh,

@@ -1,6 +1,5 @@
-import { sameShape } from '../../tensor.js'
+import { elementCount, sameShape } from '../../tensor.js'
 import type { Value } from '../graph.js'
-import { UnsupportedError } from '../../errors.js'
 
 export interface BatchNormOperands {
   /** All `[C]`. */
@@ -9,24 +8,38 @@ export interface BatchNormOperands {
   readonly mean: Value
   readonly variance: Value
   readonly eps: number
+  /** Weight of the new batch in the running statistics. */
+  readonly momentum: number
 }
 
 /**
- * gamma * (x - mean) / sqrt(variance + eps) + beta, with running statistics (Ioffe and Szegedy 2015).
+ * gamma * (x - mean) / sqrt(variance + eps) + beta (Ioffe and Szegedy 2015). At inference, and where gamma and
+ * beta are frozen, with running statistics; in training with those of the batch, which update the running ones:
+ * the mean, and the unbiased variance.
  *
  * @param x - `[N, C, H, W]` or `[N, C]`
- * @throws ShapeError when an operand is not `[C]`
+ * @throws ShapeError when an operand is not `[C]`, or when a batch in training has one value a channel
  */
 export function batchNorm<C extends number>(x: Value<C>, operands: BatchNormOperands): Value<C> {
-  const { gamma, beta, mean, variance, eps } = operands
+  const { gamma, beta, mean, variance, eps, momentum } = operands
+  const { graph } = x
   for (const operand of [gamma, beta, mean, variance])
     if (!sameShape(operand.shape, [x.channels]))
-      throw x.graph.shapeError('batch norm', `${operand.shape[0]} channels`, `${x.channels}`)
-  if (x.graph.mode === 'training')
-    throw new UnsupportedError('batch norm has no training mode yet', { subject: x.graph.path })
-  return x.graph.add('batchNorm', [x, gamma, beta, mean, variance], { eps, activation: 'none' }, [
-    x,
-  ])[0] as Value<C>
+      throw graph.shapeError('batch norm', `${operand.shape[0]} channels`, `${x.channels}`)
+  const frozen = graph.frozen.has(gamma.name) && graph.frozen.has(beta.name)
+  if (graph.mode === 'evaluation' || frozen)
+    return graph.add('batchNorm', [x, gamma, beta, mean, variance], { eps, activation: 'none' }, [
+      x,
+    ])[0] as Value<C>
+  if (elementCount(x.shape) === x.channels)
+    throw graph.shapeError('batch norm in training', 'more than one value a channel', x.shape)
+  const workspace = { shape: [], dtype: 'opaque' } as const
+  return graph.add(
+    'batchNormTraining',
+    [x, gamma, beta, mean, variance],
+    { eps, momentum, activation: 'none' },
+    [x, mean, variance, workspace, mean, variance],
+  )[0] as Value<C>
 }
 
 export interface LocalResponseNormOptions {
@@ -54,7 +67,7 @@ export function localResponseNorm<C extends number>(
   options: LocalResponseNormOptions = {},
 ): Value<C> {
   const { size = 5, alpha = 1e-4, beta = 0.75, k = 2, divideAlpha = false } = options
-  return x.graph.add('localResponseNorm', [x], { size, alpha: divideAlpha ? alpha : alpha * size, beta, k }, [
-    x,
-  ])[0] as Value<C>
+  const attributes = { size, alpha: divideAlpha ? alpha : alpha * size, beta, k }
+  const outputs = x.graph.mode === 'training' ? [x, { shape: [], dtype: 'opaque' as const }] : [x]
+  return x.graph.add('localResponseNorm', [x], attributes, outputs)[0] as Value<C>
 }

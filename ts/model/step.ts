@@ -1,0 +1,389 @@
+import { optimize, toPlan } from '../compile/compile.js'
+import { differentiate } from '../compile/gradient.js'
+import type { Plan } from '../compile/plan.js'
+import { InvalidArgumentError, ShapeError } from '../errors.js'
+import type { Graph, Value } from '../graph/graph.js'
+import type { Parameter } from '../nn/module.js'
+import type { Device } from '../runtime/device.js'
+import type { ScheduleEntry } from '../runtime/native.js'
+import type { Program } from '../runtime/program.js'
+import type { Store } from '../runtime/store.js'
+import { elementCount, formatShape, sameShape, Tensor, type Shape } from '../tensor.js'
+import type { CompileOptions, Model } from './model.js'
+import { frozenNames, matches, type Pattern } from './patterns.js'
+import { randomWords } from './random-words.js'
+
+/** A loss: records itself on a network's outputs and says where gradients start. */
+export interface Loss {
+  /** What a label is: a class, or (for soft labels, mixup, regression) an array of the output's shape. */
+  readonly labels: 'classes' | 'arrays'
+  /**
+   * Adds the loss to the graph.
+   *
+   * @returns the loss `[1]`, and the gradient of each output that takes part
+   */
+  record(
+    outputs: ReadonlyMap<string, Value>,
+    labels: Value,
+  ): { readonly loss: Value; readonly gradients: ReadonlyMap<Value, Value> }
+}
+
+/** How one parameter is updated. */
+export interface UpdateSettings {
+  /** Multiplies the learning rate. */
+  readonly lrScale: number
+  readonly weightDecay: number
+  /** Largest joint norm of all gradients; 0 for no limit. */
+  readonly maxNorm: number
+}
+
+/** An optimizer: records the update of one parameter, and names the state that it keeps beside it. */
+export interface Optimizer {
+  /** Learning rate of the first step. */
+  readonly lr: number
+  readonly weightDecay: number
+  /** Names of the arrays, of the parameter's shape, that it keeps for each parameter. */
+  readonly state: readonly string[]
+  /** Values that arrays of the state start with, where not with 0. */
+  readonly starts?: Readonly<Record<string, number>>
+  /** Bias corrections of a step, counted from 1. */
+  corrections(step: number): readonly [number, number]
+  record(
+    graph: Graph,
+    operands: {
+      readonly parameter: Value
+      readonly gradient: Value
+      readonly scalars: Value
+      readonly norm: Value
+      readonly state: readonly Value[]
+    },
+    settings: UpdateSettings,
+  ): void
+}
+
+/** Settings of some parameters that differ from the optimizer's. */
+export interface ParameterGroup {
+  readonly match: Pattern
+  /** Multiplies the learning rate. Default 1. */
+  readonly lrScale?: number
+  /** Default: the optimizer's. */
+  readonly weightDecay?: number
+}
+
+export interface TrainingStepOptions {
+  readonly loss: Loss
+  readonly optimizer: Optimizer
+  /**
+   * Parameters that stay as they are, by name, by the path of their layer, or by pattern. A frozen batch norm
+   * uses its running statistics.
+   */
+  readonly freeze?: readonly Pattern[] | undefined
+  /** The first group that matches a parameter counts. */
+  readonly groups?: readonly ParameterGroup[] | undefined
+  /** Which parameters weight decay acts on: all (default), or only weights of convolutions and linear layers. */
+  readonly decay?: 'all' | 'weights' | undefined
+  /** Largest joint l2 norm of all gradients. Default: no limit. */
+  readonly clipNorm?: number | undefined
+  /** Batches whose gradients are averaged before an update. Default 1. */
+  readonly accumulate?: number | undefined
+  /** Decay of an exponential moving average of the weights, kept beside them. Default: none. */
+  readonly average?: number | undefined
+  /** Seed of dropout. Default 0. */
+  readonly seed?: number | undefined
+}
+
+export interface StepOptions extends CompileOptions {
+  readonly training: TrainingStepOptions
+}
+
+export interface StepResult {
+  /** Mean over the batch. */
+  readonly loss: number
+  /** `[N, classes]`, before the update. */
+  readonly logits: Tensor
+  /** Joint l2 norm of the gradients; null in a run that only accumulates. */
+  readonly gradientNorm: number | null
+  /** Whether the weights were changed: false while accumulating, and where a gradient was not finite. */
+  readonly updated: boolean
+}
+
+const AVERAGE = 'average'
+const ACCUMULATED = 'gradient'
+
+/** One training step as one native call: forward, loss, backward and update. */
+export class TrainingStep {
+  /** Learning rate of the next run. */
+  lr: number
+  /** Updates made so far. */
+  updates = 0
+  /** Batches seen so far. */
+  batches = 0
+  private readonly names: readonly string[]
+  private readonly shapes: ReadonlyMap<string, Shape>
+
+  private constructor(
+    private readonly model: Model<string, string>,
+    private readonly program: Program,
+    plan: Plan,
+    private readonly options: TrainingStepOptions,
+  ) {
+    this.lr = options.optimizer.lr
+    const parameters = new Set(model.parameters.map(({ name }) => name))
+    this.names = plan.parameters.map(({ name }) => name).filter((name) => !parameters.has(name))
+    this.shapes = new Map(
+      [...plan.inputs, ...plan.parameters].map(({ name, buffer }) => [name, plan.buffers[buffer]!.shape]),
+    )
+  }
+
+  /** @internal */
+  static async compile(
+    model: Model<string, string>,
+    device: Device,
+    options: StepOptions,
+  ): Promise<TrainingStep> {
+    const plan = stepPlan(model, options)
+    const store = await model.weights.on(device)
+    await defineState(model, store, plan, options.training.optimizer)
+    const program = await device.compile(plan, store, options.signal)
+    return new TrainingStep(model, program, plan, options.training)
+  }
+
+  /**
+   * Runs one step. The weights change unless gradients are being accumulated, or one is not finite.
+   *
+   * @param images - `[N, C, H, W]`, a full batch
+   * @param labels - class numbers, one an image; or an array for losses that take arrays
+   * @throws ShapeError for images or labels of another shape
+   * @throws InvalidArgumentError for a label that is no class
+   */
+  async run(
+    images: Tensor,
+    labels: Int32Array | Tensor,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<StepResult> {
+    this.expectShape('images', images.shape, 'input')
+    const accumulate = this.options.accumulate ?? 1
+    const update = (this.batches + 1) % accumulate === 0
+    const inputs: Record<string, Float32Array | Int32Array> = {
+      input: images.data,
+      labels: this.checkLabels(labels),
+    }
+    if (update)
+      inputs.scalars = Float32Array.of(
+        this.lr,
+        1 / accumulate,
+        ...this.options.optimizer.corrections(this.updates + 1),
+      )
+    if (this.shapes.has('random')) inputs.random = randomWords(this.options.seed ?? 0, this.batches)
+    const results = await this.program.run(
+      update ? ['forward', 'backward', 'update'] : ['forward', 'backward'],
+      inputs,
+      update ? ['loss', 'logits', 'norm'] : ['loss', 'logits'],
+      signal,
+    )
+    this.batches++
+    this.model.weights.countBatch()
+    const gradientNorm = results.norm?.data[0] ?? null
+    const updated = gradientNorm !== null && Number.isFinite(gradientNorm)
+    if (updated) this.updates++
+    return { loss: results.loss!.data[0]!, logits: results.logits!, gradientNorm, updated }
+  }
+
+  /** What must be kept beside the weights to go on exactly: optimizer state, averages, gradients under way. */
+  async state(): Promise<Map<string, Tensor>> {
+    const state = new Map<string, Tensor>()
+    for (const name of this.names)
+      state.set(name, new Tensor(this.shapes.get(name)!, await this.program.store.read(name), 'f32'))
+    return state
+  }
+
+  /**
+   * Goes on from what {@link state} gave.
+   * @throws InvalidArgumentError naming what is missing or unknown
+   */
+  async restore(
+    state: ReadonlyMap<string, Tensor>,
+    { updates, batches }: { updates: number; batches: number },
+  ): Promise<void> {
+    for (const name of this.names)
+      if (!state.has(name))
+        throw new InvalidArgumentError(`the saved state lacks '${name}'`, { subject: name })
+    for (const [name, { shape, data }] of state) {
+      if (!this.names.includes(name))
+        throw new InvalidArgumentError(`the saved state has '${name}', which this optimizer does not keep`, {
+          subject: name,
+        })
+      this.expectShape(name, shape, name)
+      await this.program.store.write(name, data)
+    }
+    this.updates = updates
+    this.batches = batches
+  }
+
+  /** The moving average of the weights, by name; empty unless `average` was asked for. */
+  async averages(): Promise<Map<string, Float32Array>> {
+    const averages = new Map<string, Float32Array>()
+    for (const name of this.names)
+      if (name.startsWith(`${AVERAGE}/`))
+        averages.set(name.slice(AVERAGE.length + 1), await this.program.store.read(name))
+    return averages
+  }
+
+  private checkLabels(labels: Int32Array | Tensor): Int32Array | Float32Array {
+    const { classes } = this.model.info
+    if (this.options.loss.labels === 'arrays') {
+      if (labels instanceof Int32Array)
+        throw new InvalidArgumentError('this loss takes labels as an array of floats, got class numbers', {
+          subject: 'labels',
+        })
+      this.expectShape('labels', labels.shape, 'labels')
+      return labels.data
+    }
+    if (!(labels instanceof Int32Array))
+      throw new InvalidArgumentError('this loss takes class numbers as labels, got an array of floats', {
+        subject: 'labels',
+      })
+    this.expectShape('labels', [labels.length], 'labels')
+    const wrong = labels.findIndex((label) => label < 0 || label >= classes)
+    if (wrong >= 0)
+      throw new InvalidArgumentError(
+        `label ${labels[wrong]} of image ${wrong} is no class of 0 to ${classes - 1}`,
+        {
+          subject: 'labels',
+          expected: `0 to ${classes - 1}`,
+          got: String(labels[wrong]),
+        },
+      )
+    return labels
+  }
+
+  private expectShape(what: string, got: Shape, name: string): void {
+    const expected = this.shapes.get(name)!
+    if (!sameShape(got, expected))
+      throw new ShapeError(
+        `${this.model.name} expects ${what} of shape ${formatShape(expected)}, got ${formatShape(got)}`,
+        {
+          subject: what,
+          expected: formatShape(expected),
+          got: formatShape(got),
+        },
+      )
+  }
+
+  /** The realised schedule: kernels, layouts, reorders and bytes. */
+  describe(): readonly ScheduleEntry[] {
+    return this.program.describe()
+  }
+
+  /** Bytes of device memory beside weights and optimizer state. */
+  get arenaBytes(): number {
+    return this.program.arenaBytes
+  }
+
+  /** Frees the device memory when the work in flight is done. */
+  dispose(): void {
+    this.program.dispose()
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+}
+
+function stepPlan(model: Model<string, string>, { training, ...options }: StepOptions): Plan {
+  const { loss, freeze = [], accumulate = 1 } = training
+  if (!Number.isInteger(accumulate) || accumulate < 1)
+    throw new InvalidArgumentError(`accumulate must be a positive integer, got ${accumulate}`, {
+      subject: 'accumulate',
+    })
+  const frozen = frozenNames(model.parameters, freeze)
+  const graph = optimize(model.trace('training', { ...options, frozen }))
+  const logits = graph.outputs.get('logits')!
+  const labels =
+    loss.labels === 'classes'
+      ? graph.input('labels', [logits.shape[0]!], 'i32')
+      : graph.input('labels', logits.shape)
+  const recorded = loss.record(graph.outputs, labels)
+  graph.outputs.clear()
+  graph.outputs.set('loss', recorded.loss)
+  graph.outputs.set('logits', logits)
+
+  const learning = model.parameters.filter(
+    ({ name, trainable }) => trainable && graph.parameters.has(name) && !frozen.has(name),
+  )
+  const found = differentiate(
+    graph,
+    recorded.gradients,
+    learning.map((parameter) => graph.parameter(parameter)),
+  )
+  const gradients = new Map<Parameter, Value>()
+  for (const parameter of learning) {
+    const gradient = found.get(graph.parameter(parameter))
+    if (gradient)
+      gradients.set(parameter, accumulate === 1 ? gradient : accumulated(graph, parameter, gradient))
+  }
+  recordUpdate(graph, gradients, training)
+  return toPlan(graph)
+}
+
+function besideParameter(graph: Graph, kind: string, { name, shape }: Parameter): Value {
+  return graph.parameter({ name: `${kind}/${name}`, shape })
+}
+
+function accumulated(graph: Graph, parameter: Parameter, gradient: Value): Value {
+  const sum = besideParameter(graph, ACCUMULATED, parameter)
+  return graph.add('accumulate', [sum, gradient], {}, [sum])[0]!
+}
+
+function recordUpdate(
+  graph: Graph,
+  gradients: ReadonlyMap<Parameter, Value>,
+  options: TrainingStepOptions,
+): void {
+  const { optimizer, groups = [], decay = 'all', clipNorm = 0, accumulate = 1, average } = options
+  graph.phase = 'update'
+  const scalars = graph.input('scalars', [4])
+  const norm = graph.add('gradientNorm', [...gradients.values()], {}, [{ shape: [1], dtype: 'f32' }])[0]!
+  graph.outputs.set('norm', norm)
+  for (const [parameter, gradient] of gradients) {
+    const group = groups.find(({ match }) => matches(match, parameter.name))
+    const decays = decay === 'all' || parameter.role === 'convolution' || parameter.role === 'linear'
+    const value = graph.parameter(parameter)
+    const state = optimizer.state.map((kind) => besideParameter(graph, kind, parameter))
+    optimizer.record(
+      graph,
+      { parameter: value, gradient, scalars, norm, state },
+      {
+        lrScale: group?.lrScale ?? 1,
+        weightDecay: group?.weightDecay ?? (decays ? optimizer.weightDecay : 0),
+        maxNorm: clipNorm,
+      },
+    )
+    if (accumulate > 1) graph.add('clear', [gradient], {}, [gradient])
+    if (average !== undefined) {
+      const kept = besideParameter(graph, AVERAGE, parameter)
+      graph.add('movingAverage', [kept, value], { decay: average }, [kept])
+    }
+  }
+}
+
+/** Adds what the plan keeps beside the weights to the store: averages start as the weights. */
+async function defineState(
+  model: Model<string, string>,
+  store: Store,
+  plan: Plan,
+  { starts = {} }: Optimizer,
+): Promise<void> {
+  const parameters = new Set(model.parameters.map(({ name }) => name))
+  for (const { name, buffer } of plan.parameters) {
+    if (parameters.has(name)) continue
+    const { shape } = plan.buffers[buffer]!
+    const slash = name.indexOf('/')
+    const kind = name.slice(0, slash)
+    const start =
+      kind === AVERAGE
+        ? await store.read(name.slice(slash + 1))
+        : new Float32Array(elementCount(shape)).fill(starts[kind] ?? 0)
+    store.define(name, shape, start)
+  }
+}
