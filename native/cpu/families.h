@@ -13,6 +13,7 @@ KernelPtr prepare(const Request&, const ops::ConvolutionBackwardWeights&);
 // pooling.cc
 KernelPtr prepare(const Request&, const ops::Pooling&);
 KernelPtr prepare(const Request&, const ops::PoolingBackward&);
+// adaptive_pooling.cc
 KernelPtr prepare(const Request&, const ops::AdaptiveAveragePooling&);
 KernelPtr prepare(const Request&, const ops::AdaptiveAveragePoolingBackward&);
 // batch_norm.cc
@@ -42,6 +43,7 @@ KernelPtr prepare(const Request&, const ops::RadialBasisBackward&);
 // channels.cc
 KernelPtr prepare(const Request&, const ops::ScaleChannels&);
 KernelPtr prepare(const Request&, const ops::ScaleChannelsBackward&);
+// shifts.cc
 KernelPtr prepare(const Request&, const ops::Slice&);
 KernelPtr prepare(const Request&, const ops::SliceBackward&);
 KernelPtr prepare(const Request&, const ops::SubsamplePad&);

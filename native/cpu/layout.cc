@@ -124,11 +124,33 @@ std::string CpuLayout::name() const {
   return name;
 }
 
+namespace {
+
+// Calls use(description) unless the forward left nothing.
+template <class Use>
+auto ofForward(const OpaqueLayout::Forward& forward, const Use& use) {
+  using Result = decltype(use(std::get<1>(forward)));
+  return std::visit(
+      [&](const auto& description) -> Result {
+        if constexpr (std::is_same_v<std::decay_t<decltype(description)>, std::monostate>)
+          return {};
+        else
+          return use(description);
+      },
+      forward);
+}
+
+}  // namespace
+
+size_t OpaqueLayout::bytes() const {
+  return ofForward(forward_, [](const auto& description) { return description.workspace_desc().get_size(); });
+}
+
 bool OpaqueLayout::equals(const Layout& other) const {
   const auto* that = dynamic_cast<const OpaqueLayout*>(&other);
-  if (!that || bytes_ != that->bytes_ || forward_.has_value() != that->forward_.has_value()) return false;
-  return !forward_ || (forward_->workspace_desc() == that->forward_->workspace_desc() &&
-                       forward_->src_desc() == that->forward_->src_desc());
+  if (!that || forward_.index() != that->forward_.index() || bytes() != that->bytes()) return false;
+  const auto source = [](const auto& description) { return description.src_desc(); };
+  return ofForward(forward_, source) == ofForward(that->forward_, source);
 }
 
 dnnl::memory::data_type dataType(DType dtype) {

@@ -1,8 +1,10 @@
 #pragma once
 #include <dnnl.hpp>
 #include <optional>
+#include <variant>
 
 #include "backend.h"
+#include "error.h"
 
 namespace fovea::cpu {
 
@@ -46,20 +48,33 @@ class CpuLayout final : public Layout {
 // What a forward kernel keeps for its backward half, which finds the forward's description in it.
 class OpaqueLayout final : public Layout {
  public:
-  OpaqueLayout(size_t bytes, std::optional<dnnl::pooling_forward::primitive_desc> forward = {})
-      : bytes_(bytes), forward_(std::move(forward)) {}
+  using Forward =
+      std::variant<std::monostate, dnnl::pooling_forward::primitive_desc,
+                   dnnl::batch_normalization_forward::primitive_desc, dnnl::lrn_forward::primitive_desc>;
 
-  size_t bytes() const override { return bytes_; }
+  // Of a forward that has nothing to tell.
+  OpaqueLayout() = default;
+  explicit OpaqueLayout(Forward forward) : forward_(std::move(forward)) {}
+
+  size_t bytes() const override;
   bool equals(const Layout& other) const override;
   bool elementwise() const override { return false; }
   std::string name() const override { return "opaque"; }
 
-  const std::optional<dnnl::pooling_forward::primitive_desc>& forward() const { return forward_; }
+  const Forward& forward() const { return forward_; }
 
  private:
-  size_t bytes_;
-  std::optional<dnnl::pooling_forward::primitive_desc> forward_;
+  Forward forward_;
 };
+
+// The description of the forward that left a workspace; throws UNSUPPORTED where it was another operation.
+template <class Description>
+const Description& forwardIn(const Layout& workspace) {
+  const auto* opaque = dynamic_cast<const OpaqueLayout*>(&workspace);
+  const auto* forward = opaque ? std::get_if<Description>(&opaque->forward()) : nullptr;
+  if (!forward) throw Error("UNSUPPORTED", "the workspace is not one of the forward half's");
+  return *forward;
+}
 
 dnnl::memory::data_type dataType(DType dtype);
 

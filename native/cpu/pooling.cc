@@ -49,56 +49,9 @@ KernelPtr forwardKernel(const Request& request, const ops::Pooling& op) {
   auto kernel = std::make_unique<PrimitiveKernel>(request, description);
   kernel->input(0, DNNL_ARG_SRC).output(0, DNNL_ARG_DST);
   if (keepsArgmax)
-    kernel->opaqueOutput(
-        1, DNNL_ARG_WORKSPACE,
-        std::make_shared<OpaqueLayout>(description.workspace_desc().get_size(), description));
+    kernel->opaqueOutput(1, DNNL_ARG_WORKSPACE, std::make_shared<OpaqueLayout>(description));
   else if (request.hasOutput(1))
-    kernel->outputs[1] = std::make_shared<OpaqueLayout>(0);
-  return kernel;
-}
-
-struct Bin {
-  int64_t begin, end;
-};
-
-std::vector<Bin> binsOf(int64_t size, int64_t count) {
-  std::vector<Bin> bins;
-  for (int64_t i = 0; i < count; ++i)
-    bins.push_back({i * size / count, ((i + 1) * size + count - 1) / count});
-  return bins;
-}
-
-KernelPtr unevenAverage(const Request& request) {
-  requireFloat(request);
-  const TensorSpec &x = request.input(0), &y = request.output(0);
-  const auto [xLayout, from] = viewed(x, request.inputLayout(0));
-  const auto [yLayout, to] = inFormatOf(from, y);
-  auto kernel = std::make_unique<FunctionKernel>(request, "adaptiveAverage");
-  kernel->inputs[0] = xLayout;
-  kernel->outputs[0] = yLayout;
-  kernel->body = [from = from, to = to, width = x.shape[3], rows = binsOf(x.shape[2], y.shape[2]),
-                  columns = binsOf(x.shape[3], y.shape[3])](const Pointers& p) {
-    const auto* source = static_cast<const float*>(p.inputs[0]);
-    auto* target = static_cast<float*>(p.outputs[0]);
-    const int64_t lanes = from.lanes;
-#pragma omp parallel for collapse(2)
-    for (int64_t n = 0; n < from.batch; ++n)
-      for (int64_t block = 0; block < from.blocks; ++block) {
-        const float* plane = source + from.row(n, block);
-        float* sum = target + to.row(n, block);
-        for (const Bin& row : rows)
-          for (const Bin& column : columns) {
-            std::fill_n(sum, lanes, 0.f);
-            for (int64_t h = row.begin; h < row.end; ++h)
-              for (int64_t w = column.begin; w < column.end; ++w)
-                for (int64_t lane = 0; lane < lanes; ++lane)
-                  sum[lane] += plane[(h * width + w) * lanes + lane];
-            const float count = static_cast<float>((row.end - row.begin) * (column.end - column.begin));
-            for (int64_t lane = 0; lane < lanes; ++lane) sum[lane] /= count;
-            sum += lanes;
-          }
-      }
-  };
+    kernel->outputs[1] = std::make_shared<OpaqueLayout>();
   return kernel;
 }
 
@@ -119,9 +72,7 @@ KernelPtr prepare(const Request& request, const ops::PoolingBackward& op) {
     if (!request.hasInput(1)) throw unsupported("max pooling needs the forward's workspace");
     // The workspace lies as the forward's result did, so the gradients must too.
     const auto layout = request.inputLayout(1);
-    const auto* workspace = dynamic_cast<const OpaqueLayout*>(layout.get());
-    if (!workspace || !workspace->forward()) throw unsupported("the workspace is not one of a max pooling");
-    const auto& forward = *workspace->forward();
+    const auto& forward = forwardIn<dnnl::pooling_forward::primitive_desc>(*layout);
     auto kernel =
         std::make_unique<PrimitiveKernel>(request, describe(forward.src_desc(), forward.dst_desc(), forward));
     kernel->input(0, DNNL_ARG_DIFF_DST).output(0, DNNL_ARG_DIFF_SRC);
@@ -141,15 +92,6 @@ KernelPtr prepare(const Request& request, const ops::PoolingBackward& op) {
   kernel->input(0, DNNL_ARG_DIFF_DST).output(0, DNNL_ARG_DIFF_SRC);
   if (request.hasInput(1)) kernel->inputs[1] = request.inputLayout(1);
   return kernel;
-}
-
-KernelPtr prepare(const Request& request, const ops::AdaptiveAveragePooling&) {
-  const Shape &x = request.input(0).shape, &y = request.output(0).shape;
-  if (x[2] % y[2] != 0 || x[3] % y[3] != 0) return unevenAverage(request);
-  ops::Pooling even;
-  even.kind = ops::PoolingKind::average;
-  even.kernel = even.stride = {x[2] / y[2], x[3] / y[3]};
-  return forwardKernel(request, even);
 }
 
 }  // namespace fovea::cpu

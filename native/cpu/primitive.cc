@@ -49,6 +49,14 @@ PrimitiveKernel& PrimitiveKernel::opaqueOutput(size_t index, int argument, Layou
   return *this;
 }
 
+PrimitiveKernel& PrimitiveKernel::scratch(int argument) {
+  constexpr size_t alignment = 64;
+  const size_t offset = (scratchBytes + alignment - 1) / alignment * alignment;
+  add(Side::scratch, offset, argument);
+  scratchBytes = offset + descOf(argument).get_size();
+  return *this;
+}
+
 PrimitiveKernel& PrimitiveKernel::accumulatedInput(size_t index, size_t output) {
   inputs.at(index) = outputs.at(output);
   aliases.push_back({static_cast<int>(output), static_cast<int>(index), true});
@@ -65,7 +73,7 @@ void PrimitiveKernel::bind(const Pointers& pointers) {
         argument.memory.set_data_handle(pointers.outputs[argument.index]);
         break;
       case Side::scratch:
-        argument.memory.set_data_handle(pointers.scratch);
+        argument.memory.set_data_handle(static_cast<char*>(pointers.scratch) + argument.index);
     }
   }
 }
@@ -118,12 +126,18 @@ void requireFloat(const Request& request) {
 }
 
 std::vector<Desc> activationCandidates(const Request& request, size_t input) {
-  const TensorSpec& spec = request.input(input);
+  return activationCandidates(request, input, request.input(input).shape);
+}
+
+std::vector<Desc> activationCandidates(const Request& request, size_t input, const Shape& shape) {
+  const TensorSpec spec{request.input(input).dtype, shape};
   std::vector<Desc> candidates;
-  if (const auto present = descAs(*request.inputLayout(input), spec.dtype, spec.shape))
+  if (const auto present = descAs(*request.inputLayout(input), spec.dtype, shape))
     candidates.push_back(*present);
-  for (const int64_t block : {16, 8})
-    if (const auto blocked = blockedDesc(spec, block)) candidates.push_back(*blocked);
+  // A blocked layout of other dimensions than the plan's would be one that nothing else can read.
+  if (shape == request.input(input).shape)
+    for (const int64_t block : {16, 8})
+      if (const auto blocked = blockedDesc(spec, block)) candidates.push_back(*blocked);
   candidates.push_back(channelsLastDesc(spec));
   candidates.push_back(plainDesc(spec));
   return candidates;

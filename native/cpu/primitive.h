@@ -45,6 +45,9 @@ class PrimitiveKernel final : public Kernel {
   // An input that the primitive finds in the memory of an output, because it adds to what is there.
   PrimitiveKernel& accumulatedInput(size_t index, size_t output);
 
+  // An operand of the primitive that nobody else wants: it lies behind the scratchpad.
+  PrimitiveKernel& scratch(int argument);
+
   void bind(const Pointers& pointers) override;
   void enqueue() override;
   std::string implementation() const override { return implementation_; }
@@ -53,7 +56,7 @@ class PrimitiveKernel final : public Kernel {
   enum class Side { input, output, scratch };
   struct Argument {
     Side side;
-    size_t index;
+    size_t index;  // scratch: bytes from its start
     dnnl::memory memory;
   };
   void add(Side side, size_t index, int argument);
@@ -112,7 +115,8 @@ auto chooseImplementation(const Candidates& candidates, const Describe& describe
   return std::move(*fallback);
 }
 
-// Layouts of activations to try, the present one first.
+// Layouts of activations to try, the present one first; of `shape` where a primitive sees other dimensions.
 std::vector<Desc> activationCandidates(const Request& request, size_t input = 0);
+std::vector<Desc> activationCandidates(const Request& request, size_t input, const Shape& shape);
 
 }  // namespace fovea::cpu

@@ -82,6 +82,25 @@ class CopyKernel final : public Kernel {
   void *from_ = nullptr, *to_ = nullptr;
 };
 
+// What an operation updates in place: the parameter, and what an optimizer or a norm keeps between steps.
+template <class Op>
+std::vector<Kernel::Alias> updatesOf(const Op&, const Operands& operands) {
+  std::vector<Kernel::Alias> aliases;
+  const auto add = [&](size_t output, size_t input) {
+    if (output < operands.outputs.size() && operands.outputs[output] && input < operands.inputs.size() &&
+        operands.inputs[input])
+      aliases.push_back({static_cast<int>(output), static_cast<int>(input), true});
+  };
+  constexpr bool optimizes = std::is_base_of_v<ops::Optimizer, Op>;
+  if constexpr (optimizes || std::is_same_v<Op, ops::Accumulate> || std::is_same_v<Op, ops::Clear> ||
+                std::is_same_v<Op, ops::MovingAverage>)
+    add(0, 0);
+  if constexpr (optimizes)
+    for (size_t state = 1; state < operands.outputs.size(); ++state) add(state, state + 3);
+  if constexpr (std::is_same_v<Op, ops::BatchNormTraining>) add(4, 3), add(5, 4);
+  return aliases;
+}
+
 class NullBackend final : public Backend {
  public:
   explicit NullBackend(std::shared_ptr<MemoryMeter> meter) : meter_(std::move(meter)) {}
@@ -98,10 +117,7 @@ class NullBackend final : public Backend {
   LayoutPtr plain(const TensorSpec& spec) override { return std::make_shared<NullLayout>(spec); }
   std::unique_ptr<Kernel> prepare(const Plan::Instruction& instruction, const Operands& operands) override {
     auto kernel = std::make_unique<NullKernel>(operands);
-    if (std::holds_alternative<ops::Sgd>(instruction.attributes)) {
-      kernel->aliases.push_back({0, 0, true});
-      if (operands.inputs.at(2)) kernel->aliases.push_back({1, 2, true});
-    }
+    std::visit([&](const auto& op) { kernel->aliases = updatesOf(op, operands); }, instruction.attributes);
     return kernel;
   }
   std::unique_ptr<Kernel> reorder(const TensorSpec&, LayoutPtr from, LayoutPtr to) override {
