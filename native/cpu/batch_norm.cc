@@ -114,14 +114,14 @@ KernelPtr prepare(const Request& request, const ops::BatchNormTraining& op) {
 }
 
 KernelPtr prepare(const Request& request, const ops::BatchNormBackward& op) {
-  const bool relu = request.hasInput(5), weights = request.hasOutput(1) || request.hasOutput(2);
+  const bool relu = request.hasInput(5);
   const auto flags = flagsOf(op.runningStatistics, relu);
   // A workspace lies as the forward's operands did, so these must too.
   const auto candidates = relu ? std::vector{forwardIn<Forward>(*request.inputLayout(5)).src_desc()}
                                : activationCandidates(request, 0, imageShape(request.input(0).shape));
   const auto description = chooseImplementation(candidates, [&](const Desc& x) {
-    const dnnl::batch_normalization_backward::desc desc(
-        weights ? prop_kind::backward : prop_kind::backward_data, x, x, static_cast<float>(op.eps), flags);
+    const dnnl::batch_normalization_backward::desc desc(prop_kind::backward, x, x, static_cast<float>(op.eps),
+                                                        flags);
     return dnnl::batch_normalization_backward::primitive_desc(
         desc, userScratchpad(), request.context.engine,
         describeForward(request, prop_kind::forward_training, x, op.eps, flags));
@@ -130,6 +130,7 @@ KernelPtr prepare(const Request& request, const ops::BatchNormBackward& op) {
   kernel->input(0, DNNL_ARG_SRC)
       .input(1, DNNL_ARG_DIFF_DST)
       .input(2, DNNL_ARG_SCALE)
+      .input(2, DNNL_ARG_SHIFT)  // has to be there, is not read: the workspace knows what ReLU let through
       .input(3, DNNL_ARG_MEAN)
       .input(4, DNNL_ARG_VARIANCE)
       .output(0, DNNL_ARG_DIFF_SRC);
@@ -137,7 +138,7 @@ KernelPtr prepare(const Request& request, const ops::BatchNormBackward& op) {
   const auto gradient = [&](size_t index, int argument) {
     if (request.hasOutput(index))
       kernel->output(index, argument);
-    else if (weights)
+    else
       kernel->scratch(argument);
   };
   gradient(1, DNNL_ARG_DIFF_SCALE);

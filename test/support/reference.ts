@@ -9,6 +9,22 @@ export interface Reference {
     readonly image: { readonly name: string; readonly shape: readonly number[] }
     readonly logits: readonly (readonly number[])[]
   }
+  readonly train?: TrainingReference
+}
+
+/** An array summed up: its l2 norm, and its dot product with `levels('probe/NAME')` over the root of its size. */
+type Summary = readonly [l2: number, probe: number]
+
+/** One training step with every dropout probability at 0. */
+export interface TrainingReference {
+  readonly image: { readonly name: string; readonly shape: readonly number[] }
+  readonly labels: readonly number[]
+  readonly aux_weight: number
+  readonly logits: readonly (readonly number[])[]
+  readonly aux: readonly (readonly (readonly number[])[])[]
+  readonly gradients: Readonly<Record<string, Summary>>
+  readonly input_gradient: Summary
+  readonly statistics: Readonly<Record<string, Summary>>
 }
 
 /** The networks that have a reference file. */
