@@ -1,0 +1,3 @@
+export { readMetrics, METRICS_FILE, type EpochMetrics, type RunMetrics, type StepMetrics } from './metrics.js'
+export { drawPlot, type AxisOptions, type Plot, type Point, type Series } from './plot.js'
+export { writeReport, type ReportFiles } from './report.js'
