@@ -63,7 +63,7 @@ export interface Checked {
   readonly output: Float32Array
 }
 
-/** ||got - expected|| / ||expected|| */
+/** ||got - expected|| / ||expected||; 0 where they are the same, be it zeros. */
 export function relativeL2(got: ArrayLike<number>, expected: ArrayLike<number>): number {
   if (got.length !== expected.length) return Number.NaN
   let difference = 0
@@ -72,7 +72,7 @@ export function relativeL2(got: ArrayLike<number>, expected: ArrayLike<number>):
     difference += (got[i]! - expected[i]!) ** 2
     norm += expected[i]! ** 2
   }
-  return Math.sqrt(difference / norm)
+  return difference === 0 ? 0 : Math.sqrt(difference / norm)
 }
 
 /** Numbers that a name determines, exact in float32. */
@@ -126,11 +126,13 @@ async function compute(
   const half = optimize(graph)
   const result = half.outputs.get('output')!
   const start = half.input('seed', output.shape)
-  const leafOf = ({ name }: Value) => half.inputs.get(name) ?? half.parameter({ name, shape: [] })
-  const found = differentiate(half, new Map([[result, start]]), wanted.map(leafOf))
-  for (const value of wanted) {
-    const gradient = found.get(leafOf(value))
-    if (gradient) half.outputs.set(`d ${value.name}`, gradient)
+  // None where the compiler dropped it, as nothing read it.
+  const leafOf = ({ name }: Value) => half.inputs.get(name) ?? half.parameters.get(name)
+  const leaves = wanted.map(leafOf).filter((leaf) => leaf !== undefined)
+  const found = differentiate(half, new Map([[result, start]]), leaves)
+  for (const leaf of leaves) {
+    const gradient = found.get(leaf)
+    if (gradient) half.outputs.set(`d ${leaf.name}`, gradient)
   }
   const store = device.createStore()
   for (const value of graph.parameters.values())
@@ -144,7 +146,9 @@ async function compute(
   )
   const forward = await program.run(['forward'], inputs, ['output'])
   const names = plan.outputs.map(({ name }) => name).filter((name) => name.startsWith('d '))
-  const gradients = names.length > 0 ? await program.run(['backward'], { seed }, names) : {}
+  // Gradients that are the seed itself need no backward half.
+  const phases = plan.phases.map(({ name }) => name).filter((name) => name === 'backward')
+  const gradients = names.length > 0 ? await program.run(phases, { seed }, names) : {}
   return { forward: forward.output!.data, gradients, names, program, store }
 }
 
