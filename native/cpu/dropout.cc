@@ -21,29 +21,23 @@ struct Philox {
 
 // The words of `countersAtOnce` counters from `first` on.
 FOVEA_SIMD void generate(const Philox& philox, uint32_t first, uint32_t* words) {
-  alignas(64) uint32_t c0[countersAtOnce], c1[countersAtOnce], c2[countersAtOnce], c3[countersAtOnce];
+  const auto [k0, k1] = philox.key;
+  const auto [r1, r2, r3] = philox.rest;
 #pragma omp simd
-  for (int64_t i = 0; i < countersAtOnce; ++i) {
-    c0[i] = first + static_cast<uint32_t>(i);
-    c1[i] = philox.rest[0];
-    c2[i] = philox.rest[1];
-    c3[i] = philox.rest[2];
-  }
-  uint32_t k0 = philox.key[0], k1 = philox.key[1];
-  for (int round = 0; round < 10; ++round, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u)
-#pragma omp simd
-    for (int64_t i = 0; i < countersAtOnce; ++i) {
-      const uint64_t a = uint64_t{0xD2511F53u} * c0[i], b = uint64_t{0xCD9E8D57u} * c2[i];
-      c0[i] = static_cast<uint32_t>(b >> 32) ^ c1[i] ^ k0;
-      c1[i] = static_cast<uint32_t>(b);
-      c2[i] = static_cast<uint32_t>(a >> 32) ^ c3[i] ^ k1;
-      c3[i] = static_cast<uint32_t>(a);
+  for (uint32_t i = 0; i < countersAtOnce; ++i) {
+    uint32_t c0 = first + i, c1 = r1, c2 = r2, c3 = r3;
+#pragma GCC unroll 10
+    for (uint32_t round = 0; round < 10; ++round) {
+      const uint64_t a = uint64_t{0xD2511F53u} * c0, b = uint64_t{0xCD9E8D57u} * c2;
+      c0 = static_cast<uint32_t>(b >> 32) ^ c1 ^ (k0 + round * 0x9E3779B9u);
+      c1 = static_cast<uint32_t>(b);
+      c2 = static_cast<uint32_t>(a >> 32) ^ c3 ^ (k1 + round * 0xBB67AE85u);
+      c3 = static_cast<uint32_t>(a);
     }
-  for (int64_t i = 0; i < countersAtOnce; ++i) {
-    words[4 * i] = c0[i];
-    words[4 * i + 1] = c1[i];
-    words[4 * i + 2] = c2[i];
-    words[4 * i + 3] = c3[i];
+    words[4 * i] = c0;
+    words[4 * i + 1] = c1;
+    words[4 * i + 2] = c2;
+    words[4 * i + 3] = c3;
   }
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "families.h"
+#include "simd.h"
 
 namespace fovea::cpu {
 namespace {
@@ -90,17 +91,26 @@ KernelPtr scaledTanh(const Request& request, const ops::Elementwise& op, const D
   return std::make_unique<ChainKernel>(std::move(steps));
 }
 
+template <class Function>
+FOVEA_SIMD void combinePart(const Function& function, const float* a, const float* b, float* result,
+                            int64_t count) {
+#pragma omp simd
+  for (int64_t i = 0; i < count; ++i) result[i] = function(a[i], b[i]);
+}
+
 // Both inputs to the output, element by element, over the bytes of a layout. Zeros that pad it stay zeros if
 // the function keeps them.
 template <class Function>
 FunctionKernel::Body combine(int64_t count, Function function) {
   return [=](const Pointers& p) {
+    constexpr int64_t part = 1 << 14;
     const auto* a = static_cast<const float*>(p.inputs[0]);
     // A function of one input gets it twice.
     const auto* b = p.inputs.size() > 1 && p.inputs[1] ? static_cast<const float*>(p.inputs[1]) : a;
     auto* result = static_cast<float*>(p.outputs[0]);
-#pragma omp parallel for simd
-    for (int64_t i = 0; i < count; ++i) result[i] = function(a[i], b[i]);
+#pragma omp parallel for
+    for (int64_t begin = 0; begin < count; begin += part)
+      combinePart(function, a + begin, b + begin, result + begin, std::min(part, count - begin));
   };
 }
 
@@ -147,6 +157,7 @@ KernelPtr prepare(const Request& request, const ops::ElementwiseBackward& op) {
   kernel->inputs[0] = kernel->outputs[0] = layout;
   if (request.hasInput(1)) kernel->inputs[1] = readsResult ? layout : request.inputLayout(1);
   kernel->aliases = {{0, 0, false}};
+  if (readsResult) kernel->aliases.push_back({0, 1, false});
   return kernel;
 }
 

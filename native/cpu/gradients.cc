@@ -22,6 +22,22 @@ FOVEA_SIMD double squares(const float* x, int64_t count) {
   return sum;
 }
 
+FOVEA_SIMD void mix(float* sum, float keep, const float* x, float share, int64_t count) {
+#pragma omp simd
+  for (int64_t i = 0; i < count; ++i) sum[i] = keep * sum[i] + share * x[i];
+}
+
+// sum = keep * sum + share * x
+FunctionKernel::Body mixing(int64_t count, float keep, float share) {
+  return [=](const Pointers& p) {
+    const auto* x = static_cast<const float*>(p.inputs[1]);
+    auto* sum = static_cast<float*>(p.outputs[0]);
+#pragma omp parallel for
+    for (int64_t begin = 0; begin < count; begin += mostPartElements)
+      mix(sum + begin, keep, x + begin, share, std::min(mostPartElements, count - begin));
+  };
+}
+
 // Operand 0 and output 0 are one tensor, which is updated as it lies; operand 1, if there, comes in its
 // layout.
 std::unique_ptr<FunctionKernel> inPlace(const Request& request, const char* name, LayoutPtr layout) {
@@ -69,12 +85,7 @@ KernelPtr prepare(const Request& request, const ops::GradientNorm&) {
 
 KernelPtr prepare(const Request& request, const ops::Accumulate&) {
   auto kernel = inPlace(request, "accumulate", request.inputLayout(0));
-  kernel->body = [count = floatsOf(*kernel->outputs[0])](const Pointers& p) {
-    const auto* gradient = static_cast<const float*>(p.inputs[1]);
-    auto* sum = static_cast<float*>(p.outputs[0]);
-#pragma omp parallel for simd
-    for (int64_t i = 0; i < count; ++i) sum[i] += gradient[i];
-  };
+  kernel->body = mixing(floatsOf(*kernel->outputs[0]), 1, 1);
   return kernel;
 }
 
@@ -91,13 +102,8 @@ KernelPtr prepare(const Request& request, const ops::Clear&) {
 
 KernelPtr prepare(const Request& request, const ops::MovingAverage& op) {
   auto kernel = inPlace(request, "movingAverage", request.inputLayout(0));
-  kernel->body = [count = floatsOf(*kernel->outputs[0]), decay = static_cast<float>(op.decay),
-                  share = static_cast<float>(1 - op.decay)](const Pointers& p) {
-    const auto* parameter = static_cast<const float*>(p.inputs[1]);
-    auto* average = static_cast<float*>(p.outputs[0]);
-#pragma omp parallel for simd
-    for (int64_t i = 0; i < count; ++i) average[i] = decay * average[i] + share * parameter[i];
-  };
+  kernel->body =
+      mixing(floatsOf(*kernel->outputs[0]), static_cast<float>(op.decay), static_cast<float>(1 - op.decay));
   return kernel;
 }
 
