@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'CHECKPOINT_MISMATCH'
   | 'IMAGE'
   | 'DATASET'
+  | 'DIVERGED'
   | 'DOWNLOAD'
   | 'CACHE'
   | 'BACKEND'
@@ -138,5 +139,32 @@ export class DownloadError extends FoveaError {
 export class BackendError extends FoveaError {
   constructor(message: string, details?: ErrorDetails) {
     super('BACKEND', message, details)
+  }
+}
+
+/** Where a training stopped to make sense. */
+export interface DivergedDetails extends ErrorDetails {
+  /** From 1. */
+  readonly epoch: number
+  /** Within the epoch, from 1. */
+  readonly step: number
+  readonly lr: number
+  /** The layer in which a number first was not finite, where it could be found. */
+  readonly layer: string | null
+}
+
+/** A training's loss, or its gradients time and again, were not finite (`DIVERGED`). */
+export class DivergedError extends FoveaError {
+  readonly epoch: number
+  readonly step: number
+  readonly lr: number
+  readonly layer: string | null
+
+  constructor(message: string, details: DivergedDetails) {
+    super('DIVERGED', message, details)
+    this.epoch = details.epoch
+    this.step = details.step
+    this.lr = details.lr
+    this.layer = details.layer
   }
 }

@@ -194,8 +194,7 @@ export function observe(schedule: Schedule, state: ScheduleState, accuracy: numb
   if (schedule.kind === 'warmup') return observe(schedule.then, state, accuracy)
   if (schedule.kind !== 'plateau') return state
   const { patience = 5, threshold = 0.0005, reductions = Infinity } = schedule
-  if (state.best === null || accuracy > state.best + threshold)
-    return { ...state, best: accuracy, waited: 0 }
+  if (state.best === null || accuracy > state.best + threshold) return { ...state, best: accuracy, waited: 0 }
   if (state.waited < patience) return { ...state, waited: state.waited + 1 }
   return { ...state, waited: 0, reductions: Math.min(state.reductions + 1, reductions) }
 }
