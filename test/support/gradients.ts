@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib'
 import { optimize, toPlan } from '../../ts/compile/compile.js'
 import { differentiate } from '../../ts/compile/gradient.js'
 import { Graph, type Value } from '../../ts/graph/graph.js'
+import type { Loss } from '../../ts/model/step.js'
 import { RandomStream } from '../../ts/random.js'
 import type { Device } from '../../ts/runtime/device.js'
 import type { ScheduleEntry } from '../../ts/runtime/native.js'
@@ -17,7 +18,7 @@ import { dense, interpret, type Dense } from './reference-ops.js'
  */
 export const FLOAT32_BOUND = 1e-5
 
-/** Small enough for hardly any ReLU to change its mind within it; 1e-16 / STEP is left of double precision. */
+/** What is left of double precision is about 1e-15 / STEP. */
 const STEP = 1e-6
 /** Elements of an array that are moved one at a time. */
 const SINGLE = 12
@@ -38,15 +39,20 @@ export interface Leaves {
   readonly graph: Graph
   readonly input: (name: string, shape: Shape, options?: LeafOptions) => Value
   readonly parameter: (name: string, shape: Shape, options?: LeafOptions) => Value
-  readonly integers: (name: string, data: readonly number[]) => Value
 }
 
 export interface CheckOptions {
   readonly frozen?: readonly string[]
   /** Words of seed and step, for dropout. */
   readonly random?: readonly [number, number, number, number]
+  /** In place of sum(output * seed); outputs beside the one returned are those that `build` gave the graph. */
+  readonly loss?: Loss
+  /** What the loss takes: classes, or rows of the output's shape. */
+  readonly labels?: Int32Array | Float32Array
   /** Default {@link FLOAT32_BOUND}. */
   readonly bound?: number
+  /** Of central differences. Default: small enough for hardly any ReLU to change its mind within it. */
+  readonly step?: number
 }
 
 /** How far the device is from the reference, and what it ran. */
@@ -56,8 +62,8 @@ export interface Checked {
   /** Names of the gradients that were computed. */
   readonly gradients: readonly string[]
   readonly schedule: readonly ScheduleEntry[]
-  /** Contents of a parameter after the forward half. */
-  readonly read: (name: string) => Promise<Float32Array>
+  /** Contents of the parameters after the forward half. */
+  readonly parameters: ReadonlyMap<string, Float32Array>
   /** What the reference has for a recorded value. */
   readonly reference: (value: Value) => Dense
   readonly output: Float32Array
@@ -105,55 +111,79 @@ function record(build: (leaves: Leaves) => Value, { frozen = [], random = [3, 1,
     graph,
     input: (name, shape, options) => leaf(graph.input(name, shape), options),
     parameter: (name, shape, options) => leaf(graph.parameter({ name, shape }), options),
-    integers: (name, data) => {
-      const value = graph.input(name, [data.length], 'i32')
-      numbers.set(value, Int32Array.from(data))
-      return value
-    },
   })
+  graph.outputs.set('logits', output)
   const words = graph.inputs.get('random')
   if (words) numbers.set(words, Int32Array.from(random))
-  return { graph, numbers, wanted, output }
+  return { graph, numbers, wanted }
+}
+
+/** Ends a network in its loss, or in its output: what is compared, and where gradients start. */
+function end(graph: Graph, { loss, labels }: CheckOptions) {
+  const output = graph.outputs.get('logits')!
+  if (!loss || !labels)
+    return { result: output, seeds: new Map([[output, graph.input('seed', output.shape)]]), labels: null }
+  const target =
+    labels instanceof Int32Array
+      ? graph.input('labels', [labels.length], 'i32')
+      : graph.input('labels', output.shape)
+  const { loss: result, gradients: seeds } = loss.record(graph.outputs, target)
+  return { result, seeds, labels: target }
 }
 
 /** The forward and the backward half on a device, by hand. */
 async function compute(
   device: Device,
-  { graph, numbers, wanted, output }: ReturnType<typeof record>,
-  seed: Float32Array,
+  half: Graph,
+  wanted: readonly Value[],
+  numbers: ReadonlyMap<string, Float32Array | Int32Array>,
+  options: CheckOptions,
 ) {
-  graph.outputs.set('output', output)
-  const half = optimize(graph)
-  const result = half.outputs.get('output')!
-  const start = half.input('seed', output.shape)
+  const { result, seeds } = end(half, options)
+  half.outputs.clear()
+  half.outputs.set('result', result)
   // None where the compiler dropped it, as nothing read it.
-  const leafOf = ({ name }: Value) => half.inputs.get(name) ?? half.parameters.get(name)
-  const leaves = wanted.map(leafOf).filter((leaf) => leaf !== undefined)
-  const found = differentiate(half, new Map([[result, start]]), leaves)
+  const leaves = wanted
+    .map(({ name }) => half.inputs.get(name) ?? half.parameters.get(name))
+    .filter((leaf) => leaf !== undefined)
+  const found = differentiate(half, seeds, leaves)
   for (const leaf of leaves) {
     const gradient = found.get(leaf)
     if (gradient) half.outputs.set(`d ${leaf.name}`, gradient)
   }
-  const store = device.createStore()
-  for (const value of graph.parameters.values())
-    store.define(value.name, value.shape, (numbers.get(value) as Float32Array).slice())
   const plan = toPlan(half)
-  const program = await device.compile(plan, store)
-  const inputs = Object.fromEntries(
-    [...graph.inputs.values()]
-      .filter(({ name }) => plan.inputs.some((input) => input.name === name))
-      .map((value) => [value.name, numbers.get(value)!] as const),
+  using store = device.createStore()
+  for (const { name, shape } of half.parameters.values())
+    store.define(name, shape, (numbers.get(name) as Float32Array).slice())
+  using program = await device.compile(plan, store)
+  const given = (names: (name: string) => boolean) =>
+    Object.fromEntries(
+      plan.inputs.filter(({ name }) => names(name)).map(({ name }) => [name, numbers.get(name)!]),
+    )
+  const forward = await program.run(
+    ['forward'],
+    given((name) => name !== 'seed'),
+    ['result'],
   )
-  const forward = await program.run(['forward'], inputs, ['output'])
-  const names = plan.outputs.map(({ name }) => name).filter((name) => name.startsWith('d '))
+  const parameters = new Map<string, Float32Array>()
+  for (const name of half.parameters.keys()) parameters.set(name, await store.read(name))
+  const names = plan.outputs.map(({ name }) => name).filter((name) => name !== 'result')
   // Gradients that are the seed itself need no backward half.
   const phases = plan.phases.map(({ name }) => name).filter((name) => name === 'backward')
-  const gradients = names.length > 0 ? await program.run(phases, { seed }, names) : {}
-  return { forward: forward.output!.data, gradients, names, program, store }
+  const gradients =
+    names.length > 0
+      ? await program.run(
+          phases,
+          given((name) => name === 'seed'),
+          names,
+        )
+      : {}
+  return { result: forward.result!.data, gradients, names, parameters, schedule: program.describe() }
 }
 
 /**
- * Compares forward values, and the gradients of all leaves, of sum(output * seed) with a fixed random seed.
+ * Compares forward values, and the gradients of all leaves: of a loss, or of sum(output * seed) with a fixed random
+ * seed.
  *
  * @param build - records the operations under test, in training mode
  */
@@ -162,30 +192,33 @@ export async function check(
   build: (leaves: Leaves) => Value,
   options: CheckOptions = {},
 ): Promise<Checked> {
-  const recorded = record(build, options)
-  const { graph, numbers, wanted, output } = recorded
+  const { bound = FLOAT32_BOUND, step = STEP } = options
+  const { graph, numbers, wanted } = record(build, options)
+  const half = optimize(graph)
+  const { result, labels } = end(graph, options)
+  if (labels) numbers.set(labels, options.labels!)
   const known = new Map([...numbers].map(([value, data]) => [value, dense(value.shape, data)]))
   const values = interpret(graph, known)
-  const seed = drawn('seed', output.shape)
-  const { forward, gradients, names, program, store } = await compute(device, recorded, seed)
+  const seed = options.loss ? Float32Array.of(1) : drawn('seed', result.shape)
+  const byName = new Map([...numbers].map(([{ name }, data]) => [name, data]))
+  const got = await compute(device, half, wanted, byName.set('seed', seed), options)
 
-  const errors: Record<string, number> = { forward: relativeL2(forward, values.get(output)!.data) }
-  const loss = () => dot(interpret(graph, known).get(output)!.data, seed)
+  const errors: Record<string, number> = { forward: relativeL2(got.result, values.get(result)!.data) }
+  const loss = () => dot(interpret(graph, known).get(result)!.data, seed)
   for (const leaf of wanted) {
-    const gradient = gradients[`d ${leaf.name}`]?.data
-    const expected = differences(known.get(leaf)!.data, loss)
+    const gradient = got.gradients[`d ${leaf.name}`]?.data
+    const expected = differences(known.get(leaf)!.data, loss, step)
     if (gradient) Object.assign(errors, errorsOf(leaf.name, gradient, expected))
     else if (expected.some(({ slope }) => slope !== 0))
       errors[`${leaf.name}, which has no gradient`] = Number.NaN
   }
-  const { bound = FLOAT32_BOUND } = options
   return {
     wrong: Object.fromEntries(Object.entries(errors).filter(([, error]) => !(error < bound))),
-    gradients: names.map((name) => name.slice(2)),
-    schedule: program.describe(),
-    read: (name) => store.read(name),
+    gradients: got.names.map((name) => name.slice(2)),
+    schedule: got.schedule,
+    parameters: got.parameters,
     reference: (value) => values.get(value)!,
-    output: forward,
+    output: got.result,
   }
 }
 
@@ -197,15 +230,15 @@ interface Difference {
 }
 
 /** Central differences: of single elements here and there, and of all elements together. */
-function differences(data: Float64Array, loss: () => number): Difference[] {
+function differences(data: Float64Array, loss: () => number, step: number): Difference[] {
   const random = new RandomStream(11, data.length)
   const original = data.slice()
-  const slopeWithin = (direction: Float64Array, step: number) => {
-    const [above, below] = [step, -step].map((distance) => {
+  const slopeWithin = (direction: Float64Array, reach: number) => {
+    const [above, below] = [reach, -reach].map((distance) => {
       for (let i = 0; i < data.length; i++) data[i] = original[i]! + distance * direction[i]!
       return loss()
     })
-    return (above! - below!) / (2 * step)
+    return (above! - below!) / (2 * reach)
   }
   const one = () => new Float64Array(data.length).fill(1, ...pick(random, data.length))
   const all = () => Float64Array.from(data, () => (random.uniform() < 0.5 ? -1 : 1))
@@ -217,9 +250,9 @@ function differences(data: Float64Array, loss: () => number): Difference[] {
     for (let kept = 0, tried = 0; kept < count; tried++) {
       if (tried > 4 * count) throw new Error('the reference has a kink wherever one looks')
       const direction = draw()
-      const slope = slopeWithin(direction, STEP)
+      const slope = slopeWithin(direction, step)
       // Two steps disagree where a ReLU or a maximum changes its mind between them.
-      if (Math.abs(slope - slopeWithin(direction, STEP / 4)) > 1e-6 * Math.max(1, Math.abs(slope))) continue
+      if (Math.abs(slope - slopeWithin(direction, step / 4)) > 1e-6 * Math.max(1, Math.abs(slope))) continue
       found.push({ direction, single: draw === one, slope })
       kept++
     }

@@ -200,11 +200,11 @@ const scaleChannels: Reference<'scaleChannels'> = (_, [x, coefficient, bias]) =>
 /** Logarithm of the softmax over axis 1. */
 function logSoftmax(x: Dense): Dense {
   const image = reader(x)
-  const channels = x.shape[1]!
-  return each(x.shape, (n, c, i, j) => {
-    const exponentials = range(channels, (k) => Math.exp(image(n, k, i, j)!))
-    return image(n, c, i, j)! - Math.log(exponentials)
-  })
+  const [batch, channels, height, width] = asImage(x.shape)
+  const totals = reader(
+    each([batch, 1, height, width], (n, _, i, j) => range(channels, (k) => Math.exp(image(n, k, i, j)!))),
+  )
+  return each(x.shape, (n, c, i, j) => image(n, c, i, j)! - Math.log(totals(n, 0, i, j)!))
 }
 
 const softmax: Reference<'softmax'> = ({ attributes: { log } }, [x]) =>
