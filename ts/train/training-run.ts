@@ -140,6 +140,7 @@ export class TrainingRun {
     const { signal } = this.options
     try {
       while (this.progress.epoch < this.epochs) {
+        this.checkInterruption()
         await this.enterPart()
         await this.trainEpoch()
         await this.endEpoch()
@@ -183,7 +184,6 @@ export class TrainingRun {
       signal,
     })
     const start = performance.now()
-    this.checkInterruption()
     for await (const batch of batches) {
       this.tellSkipped(batch.skipped)
       const loss = await this.trainStep(batch)
