@@ -42,6 +42,19 @@ export function positiveInteger(text: string): number {
   return Number(text)
 }
 
+/** Parses an option's value. @throws BadValue for anything but a whole number, 0 included */
+export function wholeNumber(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new BadValue('It must be a whole number.')
+  return Number(text)
+}
+
+/** Parses an option's value. @throws BadValue for anything but a positive number */
+export function positiveNumber(text: string): number {
+  const value = Number(text)
+  if (!(value > 0 && Number.isFinite(value))) throw new BadValue('It must be a positive number.')
+  return value
+}
+
 /** Parses an option that may be given several times. */
 export function collect(text: string, earlier: readonly string[] = []): readonly string[] {
   return [...earlier, text]

@@ -1,5 +1,5 @@
 import { InvalidArgumentError as BadValue, Option } from 'commander'
-import type { Device, DeviceName } from '../runtime/device.js'
+import type { Device, DeviceName, DeviceOptions } from '../runtime/device.js'
 
 /** `--device` */
 export function deviceOption(): Option {
@@ -12,9 +12,13 @@ export function deviceOption(): Option {
 }
 
 /** Runs work on a device that is closed afterwards. */
-export async function onDevice<T>(name: DeviceName, work: (device: Device) => Promise<T>): Promise<T> {
+export async function onDevice<T>(
+  name: DeviceName,
+  work: (device: Device) => Promise<T>,
+  options: DeviceOptions = {},
+): Promise<T> {
   const { Device } = await import('../runtime/device.js')
-  const device = await Device.open(name)
+  const device = await Device.open(name, options)
   try {
     return await work(device)
   } finally {

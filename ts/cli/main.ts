@@ -4,9 +4,12 @@ import { createRequire } from 'node:module'
 import { classifyCommand } from './commands/classify.js'
 import { dataCommand } from './commands/data.js'
 import { evaluateCommand } from './commands/evaluate.js'
+import { finetuneCommand } from './commands/finetune.js'
 import { listCommand } from './commands/list.js'
 import { predictCommand } from './commands/predict.js'
+import { reportCommand } from './commands/report.js'
 import { summaryCommand } from './commands/summary.js'
+import { trainCommand } from './commands/train.js'
 import { fail } from './failure.js'
 import { colours } from './output.js'
 
@@ -18,11 +21,17 @@ function program(): Command {
     .description('Convolutional networks, on oneDNN and cuDNN')
     .version(version)
     .configureHelp({ styleTitle: bold })
-    .addHelpText('after', '\nExit codes: 0 all went well, 1 something could not be done, 2 wrong usage.')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 all went well, 1 something could not be done, 2 wrong usage, 130 interrupted.',
+    )
   const commands = [
     classifyCommand(),
     predictCommand(),
     evaluateCommand(),
+    trainCommand(),
+    finetuneCommand(),
+    reportCommand(),
     summaryCommand(),
     listCommand(),
     dataCommand(),

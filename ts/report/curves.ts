@@ -54,7 +54,7 @@ function losses({ steps, epochs }: RunMetrics): Series[] {
 
 function accuracies({ steps, epochs }: RunMetrics): Series[] {
   return [
-    faint('single batches', average(over(steps, ({ accuracy }) => percent(accuracy)))),
+    faint('training, epoch so far', average(over(steps, ({ accuracy }) => percent(accuracy)))),
     line(
       'training, top-1',
       COLOURS.blue,
@@ -86,7 +86,7 @@ function rateAxis({ steps, epochs }: RunMetrics): Plot['y'] {
   const all = (steps.length > 0 ? steps : epochs).map(({ lr }) => lr)
   const [least, most] = [Math.min(...all.filter((lr) => lr > 0)), Math.max(...all)]
   const logarithmic = all.every((lr) => lr > 0) && most >= 20 * least
-  return { title: 'learning rate', format: '~g', ...(logarithmic ? { logarithmic } : { zero: true }) }
+  return { title: 'learning rate', ...(logarithmic ? { logarithmic } : { zero: true }) }
 }
 
 function faint(name: string, points: readonly Point[]): Series {

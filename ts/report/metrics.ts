@@ -15,7 +15,7 @@ export interface StepMetrics {
   /** Steps an epoch. */
   readonly steps: number
   readonly loss: number
-  /** Share of right answers in the batch. */
+  /** Share of right answers in the epoch so far. */
   readonly accuracy: number | null
   readonly lr: number
 }

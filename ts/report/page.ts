@@ -1,3 +1,4 @@
+import { duration } from './duration.js'
 import { html, Markup } from './html.js'
 import type { EpochMetrics, RunMetrics } from './metrics.js'
 
@@ -91,12 +92,4 @@ function row({ epoch, train, validation, lr, seconds, best }: EpochMetrics): Mar
 
 function percent(share: number): string {
   return (100 * share).toFixed(2)
-}
-
-/** `1 h 2 min`, `3 min 20 s`, `12 s` */
-export function duration(seconds: number): string {
-  const whole = Math.round(seconds)
-  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60)]
-  if (hours > 0) return `${hours} h ${minutes} min`
-  return minutes > 0 ? `${minutes} min ${whole % 60} s` : `${whole} s`
 }

@@ -1,4 +1,4 @@
-import type { Axis, Legend, Mark, Scale, Spec } from 'vega'
+import type { Axis, Legend, Mark, Scale, Spec, Title } from 'vega'
 
 /** A line of a plot. */
 export interface Series {
@@ -63,23 +63,17 @@ export async function drawPlot(plot: Plot): Promise<string> {
 function specification({ title, x, y, series, width = 640, height = 320 }: Plot): Spec {
   const drawn = series.filter(({ points }) => points.length > 0)
   const names = drawn.map(({ name }) => name)
+  const ticks = { x: Math.round(width / 80), y: Math.round(height / 50) }
   return {
     width,
     height,
     padding: 12,
     background: 'white',
-    title: {
-      text: title,
-      font: FONT,
-      color: INK,
-      fontSize: 15,
-      fontWeight: 600,
-      offset: 10,
-    },
+    title: heading(title),
     data: drawn.map(({ name, points }) => ({ name, values: points.map(([px, py]) => ({ x: px, y: py })) })),
     scales: [
-      scale('x', x, names),
-      scale('y', y, names),
+      scale('x', x, names, ticks.x),
+      scale('y', y, names, ticks.y),
       ordinal(
         'colour',
         names,
@@ -91,25 +85,30 @@ function specification({ title, x, y, series, width = 640, height = 320 }: Plot)
         drawn.map(({ line }) => (line === 'dashed' ? DASHES : [1, 0])),
       ),
     ],
-    axes: [axis('bottom', 'x', x, width / 80), axis('left', 'y', y, height / 50)],
+    axes: [axis('bottom', 'x', x, ticks.x), axis('left', 'y', y, ticks.y)],
     legends: [legend(width, names)],
     marks: drawn.flatMap(marks),
   }
+}
+
+function heading(text: string): Title {
+  return { text, font: FONT, anchor: 'start', color: INK, fontSize: 15, fontWeight: 600, offset: 10 }
 }
 
 function scale(
   name: 'x' | 'y',
   { logarithmic = false, zero = false, domain }: AxisOptions,
   series: readonly string[],
+  ticks: number,
 ): Scale {
   const shared = {
     name,
     range: name === 'x' ? 'width' : 'height',
     domain: domain ? [...domain] : { fields: series.map((data) => ({ data, field: name })) },
     // Time ends where the measurements do.
-    nice: domain === undefined && name === 'y',
+    nice: domain === undefined && name === 'y' ? ticks : false,
   } as const
-  return logarithmic ? { ...shared, type: 'log' } : { ...shared, type: 'linear', zero }
+  return logarithmic ? { ...shared, type: 'log', nice: true } : { ...shared, type: 'linear', zero }
 }
 
 function ordinal(name: string, domain: readonly string[], range: readonly unknown[]): Scale {
@@ -118,7 +117,7 @@ function ordinal(name: string, domain: readonly string[], range: readonly unknow
 
 function legend(width: number, names: readonly string[]): Legend {
   // So many as fit side by side; a letter is about 6 pixels wide.
-  const widest = Math.max(0, ...names.map((name) => name.length)) * 6 + 55
+  const widest = Math.max(0, ...names.map((name) => name.length)) * 6 + 80
   return {
     stroke: 'colour',
     strokeDash: 'dash',
@@ -147,8 +146,8 @@ function axis(
     scale: name,
     title,
     // Decades alone are labelled well.
-    tickCount: logarithmic ? 3 : Math.round(ticks),
-    format: format ?? '~g',
+    tickCount: logarithmic ? 3 : ticks,
+    format: format ?? '~r',
     ...(whole ? { tickMinStep: 1 } : {}),
     grid: true,
     gridColor: GRID,

@@ -4,12 +4,13 @@ import { colours, count, print, printJson, table } from '../output.js'
 
 /** `fovea list` */
 export function listCommand(): Command {
-  return command('list', 'show all networks, published weights and data sets').action(action(list))
+  return command('list', 'show all networks, published weights, data sets and recipes').action(action(list))
 }
 
 async function list(_: [], { json }: Flags): Promise<void> {
   const { createModel, modelNames } = await import('../../../models/index.js')
   const { WEIGHTS_NAMES, weightsEntry, weightsOf } = await import('../../../models/weights.js')
+  const { RECIPE_NAMES } = await import('../../../models/recipes.js')
   const { DATASET_NAMES } = await import('../../data/datasets/open.js')
   const { formatBytes } = await import('../../io/cache.js')
   const networks = modelNames.map((name) => {
@@ -22,7 +23,7 @@ async function list(_: [], { json }: Flags): Promise<void> {
     return { name, model, labels, licence, bytes, accuracy }
   })
   if (json) {
-    printJson({ networks, weights, datasets: DATASET_NAMES })
+    printJson({ networks, weights, datasets: DATASET_NAMES, recipes: RECIPE_NAMES })
     return
   }
   const { bold } = colours(process.stdout)
@@ -46,4 +47,5 @@ async function list(_: [], { json }: Flags): Promise<void> {
   const columns = [{ title: 'name' }, { title: 'classes' }, right('top-1'), right('top-5'), right('download')]
   print('', bold('Weights'), '', ...table([...columns, { title: 'licence' }], weightsRows))
   print('', `${bold('Data sets')}  ${DATASET_NAMES.join(', ')}`)
+  print(`${bold('Recipes')}    ${RECIPE_NAMES.join(', ')}`)
 }
