@@ -101,8 +101,6 @@ export async function backward(device: Device, images: Tensor, gradient: Tensor)
   await backward({ logit: gradient })
   // @ts-expect-error an output that this network does not have
   await backward({ logits: gradient, aux1: gradient })
-  // @ts-expect-error a gradient is a tensor
-  await backward({ logits: [1, 0, 0] })
   // @ts-expect-error gradients go by name
   await backward(gradient)
 
