@@ -233,8 +233,7 @@ async function resample(
 ): Promise<Image> {
   const shrunk = { width: Math.min(from.width, to.width), height: Math.min(from.height, to.height) }
   const shrinking = resize(image, from, shrunk, interpolation)
-  if (shrunk.width < to.width || shrunk.height < to.height)
-    {
+  if (shrunk.width < to.width || shrunk.height < to.height) {
     const { width, height } = shrunk
     const whole = { left: 0, top: 0, width, height }
     return interpolate(await pixels(shrinking, channels), whole, to, crop, interpolation)

@@ -23,6 +23,8 @@ export interface Dataset {
    * feeds to the network.
    */
   get(index: number, preprocessing?: Preprocessing): Promise<Example>
+  /** The file that holds an example's image and nothing else, where there is one: other threads can decode it. */
+  path?(index: number): string
 }
 
 /** Equally sized images that lie one after the other in memory, channels last. */
