@@ -97,7 +97,10 @@ export const RECIPE: Recipe = {
   schedule: { kind: 'plateau', patience: 0, factor: 0.5, threshold: 0.1 },
   epochs: 3,
   batch: 8,
-  transforms: [{ kind: 'randomCrop', padding: 1 }, { kind: 'horizontalFlip', probability: 0.1 }],
+  transforms: [
+    { kind: 'randomCrop', padding: 1 },
+    { kind: 'horizontalFlip', probability: 0.1 },
+  ],
   loss: { kind: 'crossEntropy', labelSmoothing: 0.05 },
   accumulate: 2,
   average: 0.9,

@@ -6,7 +6,11 @@ import type { Dataset } from '../../ts/data/datasets/dataset.js'
 import { openFolder } from '../../ts/data/datasets/folder.js'
 import { DivergedError, ImageError } from '../../ts/errors.js'
 import { evaluate } from '../../ts/evaluate/index.js'
+import type { Model } from '../../ts/model/model.js'
+import { tensor } from '../../ts/tensor.js'
+import { firstNonFinite } from '../../ts/train/diagnose.js'
 import type { TrainerEvent } from '../../ts/train/events.js'
+import { crossEntropy } from '../../ts/train/loss.js'
 import { rateAt } from '../../ts/train/schedule.js'
 import { train } from '../../ts/train/trainer.js'
 import {
@@ -63,7 +67,11 @@ describe('a training', () => {
 
   test('keeps best and last weights, which give the accuracy that was told', async () => {
     const out = folder()
-    const { report } = await trained({ out, recipe: { ...PLAIN, optimizer: { kind: 'sgd', lr: 0.3 } }, epochs: 5 })
+    const { report } = await trained({
+      out,
+      recipe: { ...PLAIN, optimizer: { kind: 'sgd', lr: 0.3 } },
+      epochs: 5,
+    })
     const best = Math.max(...report.epochs.map((epoch) => epoch.validation!.top1))
     const told = { 'best.safetensors': best, 'last.safetensors': report.epochs.at(-1)!.validation!.top1 }
     for (const [file, top1] of Object.entries(told)) {
@@ -118,7 +126,9 @@ describe('a training', () => {
   })
 
   test('refuses data of other classes, and too little of it', async () => {
-    await expect(trained({ model: tiny({ classes: 3 }) })).rejects.toThrow('has 4 classes, but tiny tells 3 apart')
+    await expect(trained({ model: tiny({ classes: 3 }) })).rejects.toThrow(
+      'has 4 classes, but tiny tells 3 apart',
+    )
     await expect(trained({ batch: 97 })).rejects.toThrow('holds 96 examples, too few for a batch of 97')
   })
 })
@@ -203,8 +213,11 @@ describe('a training that diverges', () => {
     expect(error).toBeInstanceOf(DivergedError)
     const { code, epoch, step, lr, layer, message } = error as DivergedError
     expect({ code, epoch, lr, layer }).toEqual({ code: 'DIVERGED', epoch: 2, lr: 5e35, layer: 'features.1' })
-    expect(message).toContain(`diverged in epoch 2, step ${step}, at a learning rate of 5e+35: the loss is`)
-    expect(message).toContain('of features.1 (batchNormTraining) is not finite')
+    // Batch norm of numbers so large gives NaN, of which ReLU makes 0: only the gradients tell.
+    expect(message).toBe(
+      `the training of tiny diverged in epoch 2, step ${step}, at a learning rate of 5e+35: the norm of the ` +
+        'gradients was NaN in 10 steps in a row; first the output of features.1 (batchNormTraining) is not finite',
+    )
     expect(events.at(-1)).toMatchObject({ kind: 'stopped', reason: 'diverged', epoch: 1, message })
     const model = tiny()
     await model.load(join(out, 'last.safetensors'))
@@ -215,19 +228,40 @@ describe('a training that diverges', () => {
     const recipe = { ...PLAIN, optimizer: { kind: 'sgd', lr: 1e6, momentum: 0.9 } } as const
     const error = await failure(train({ ...options(), recipe, epochs: 50 }))
     expect(error).toBeInstanceOf(DivergedError)
-    expect((error as DivergedError).lr).toBe(1e6)
-    expect((error as DivergedError).layer).toMatch(/^(features|classifier)\.\d$/)
+    const { epoch, step, lr, layer, message } = error as DivergedError
+    expect(lr).toBe(1e6)
+    expect(layer).toMatch(/^(features|classifier)\.\d$/)
+    expect(message).toContain(`in epoch ${epoch}, step ${step}, at a learning rate of 1000000: `)
+  })
+})
+
+describe('the layer in which a number first is not finite', () => {
+  /** Of a batch of images all of this brightness but for a little noise. */
+  async function found(model: Model, scale: number) {
+    const images = tensor(
+      Float32Array.from({ length: 8 * 64 }, (_, i) => scale * ((i * 37) % 101)),
+      [8, 1, 8, 8],
+    )
+    const labels = Int32Array.of(0, 1, 2, 3, 0, 1, 2, 3)
+    const rest = { loss: crossEntropy(), freeze: [], seed: 0, batches: 0 }
+    return firstNonFinite(model, used.device, { images, labels, ...rest })
+  }
+
+  test('is found among outputs', async () => {
+    const model = tiny()
+    expect(await found(model, 1e-6)).toBeNull()
+    await model.weights.set('classifier.1.bias', Float32Array.of(0, 0, Infinity, 0))
+    expect(await found(model, 1e-6)).toEqual({ layer: 'classifier.1', op: 'linear', what: 'output' })
+    expect(await found(model, 1e35)).toMatchObject({ layer: 'features.1', what: 'output' })
   })
 
-  test('by gradients whose norm is never finite', async () => {
+  test('and among gradients', async () => {
     const model = tiny()
-    // A logit of 1e37 at most, but gradients that batch norm multiplies further.
-    const weight = new Float32Array(4 * 128).map((_, i) => (i % 128 === 0 ? (i - 200) * 1e35 : 0))
+    // Batch norm hardly scales images as dark as these up, but their gradients a hundred thousand times.
+    const weight = new Float32Array(4 * 128).map((_, i) => (i % 128 < 16 ? (i - 200) * 1e33 : 0))
+    await model.weights.set('features.1.weight', new Float32Array(8).fill(1e3))
     await model.weights.set('classifier.1.weight', weight)
-    const error = await failure(train({ ...options(), model, recipe: PLAIN }))
-    expect(error).toBeInstanceOf(DivergedError)
-    expect((error as DivergedError).message).toContain('the norm of the gradients was Infinity in 10 steps in a row')
-    expect((error as DivergedError).message).toMatch(/first the gradient of features\.\d/)
+    expect(await found(model, 1e-8)).toMatchObject({ layer: 'features.1', what: 'gradient' })
   })
 })
 
@@ -239,7 +273,9 @@ describe('a damaged image', () => {
       mkdirSync(join(root, name), { recursive: true })
       for (let i = 0; i < 8; i++) {
         const pixels = new Uint8Array(64).map((_, p) => (p * 37 + i * 11 + label * 60) % 256)
-        await sharp(pixels, { raw: { width: 8, height: 8, channels: 1 } }).toFile(join(root, name, `${i}.png`))
+        await sharp(pixels, { raw: { width: 8, height: 8, channels: 1 } }).toFile(
+          join(root, name, `${i}.png`),
+        )
       }
     }
     const damaged = join(root, 'c', '3.png')
