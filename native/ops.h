@@ -104,9 +104,8 @@ struct BatchNorm {
     v("eps", eps), v("activation", activation);
   }
 };
-// x, gamma, beta, running mean?, running variance? -> y, mean, variance (of this batch, biased), workspace?
-// (opaque; where a ReLU is fused), running mean?, running variance? (in place, the variance unbiased:
-// (1 - momentum) * running + momentum * batch)
+// x, gamma, beta, running mean, running variance -> y, mean, variance (of this batch, biased), running mean,
+// running variance (in place, the variance unbiased: (1 - momentum) * running + momentum * batch)
 struct BatchNormTraining {
   static constexpr const char* name = "batchNormTraining";
   double eps = 1e-5, momentum = 0.1;
@@ -116,15 +115,16 @@ struct BatchNormTraining {
     v("eps", eps), v("momentum", momentum), v("activation", activation);
   }
 };
-// x, dy, gamma, mean, variance, workspace? (where a ReLU was fused) -> dx, dgamma?, dbeta?. With
-// `runningStatistics`, mean and variance were constants and not the batch's own.
+// x, dy, gamma, beta, mean, variance -> dx, dgamma?, dbeta?. `activation` is what stands behind the norm;
+// with `runningStatistics`, mean and variance were constants and not the batch's own.
 struct BatchNormBackward {
   static constexpr const char* name = "batchNormBackward";
   double eps = 1e-5;
+  Activation activation = Activation::none;
   bool runningStatistics = false;
   template <class V>
   void visit(V&& v) {
-    v("eps", eps), v("runningStatistics", runningStatistics);
+    v("eps", eps), v("activation", activation), v("runningStatistics", runningStatistics);
   }
 };
 // weight, bias?, gamma, beta, mean, variance -> weight', bias' of the convolution that includes the norm

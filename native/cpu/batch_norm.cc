@@ -6,7 +6,6 @@ namespace fovea::cpu {
 namespace {
 
 using dnnl::normalization_flags;
-using dnnl::prop_kind;
 
 // Features without an image are channels of images of one pixel.
 Shape imageShape(const Shape& shape) {
@@ -15,68 +14,17 @@ Shape imageShape(const Shape& shape) {
   return image;
 }
 
-normalization_flags flagsOf(bool givenStatistics, bool relu) {
-  auto flags = normalization_flags::use_scale | normalization_flags::use_shift;
-  if (givenStatistics) flags |= normalization_flags::use_global_stats;
-  if (relu) flags |= normalization_flags::fuse_norm_relu;
-  return flags;
-}
-
-using Forward = dnnl::batch_normalization_forward::primitive_desc;
-
-Forward describeForward(const Request& request, prop_kind kind, const Desc& x, double eps,
-                        normalization_flags flags) {
-  return {{kind, x, static_cast<float>(eps), flags}, userScratchpad(), request.context.engine};
-}
-
-// Normalises with the statistics of the batch, and lets them into the running ones.
-class TrainingKernel final : public Kernel {
- public:
-  TrainingKernel(std::unique_ptr<PrimitiveKernel> norm, const Shape& x, double momentum)
-      : norm_(std::move(norm)), channels_(x[1]), momentum_(momentum) {
-    inputs = norm_->inputs;
-    outputs = norm_->outputs;
-    aliases = norm_->aliases;
-    scratchBytes = norm_->scratchBytes;
-    const auto count = static_cast<double>(elementCount(x) / channels_);
-    if (count > 1) unbiased_ = count / (count - 1);
-  }
-
-  void bind(const Pointers& pointers) override {
-    norm_->bind(pointers);
-    pointers_ = pointers;
-  }
-
-  void enqueue() override {
-    norm_->enqueue();
-    update(1, 4, 1);
-    update(2, 5, unbiased_);
-  }
-
-  std::string implementation() const override { return norm_->implementation(); }
-
- private:
-  void update(size_t batch, size_t running, double factor) {
-    if (running >= outputs.size() || !outputs[running]) return;
-    const auto* from = static_cast<const float*>(pointers_.outputs[batch]);
-    auto* to = static_cast<float*>(pointers_.outputs[running]);
-    const auto keep = static_cast<float>(1 - momentum_), share = static_cast<float>(momentum_ * factor);
-    for (int64_t c = 0; c < channels_; ++c) to[c] = keep * to[c] + share * from[c];
-  }
-
-  std::unique_ptr<PrimitiveKernel> norm_;
-  int64_t channels_;
-  double momentum_, unbiased_ = 1;
-  Pointers pointers_;
-};
-
 }  // namespace
 
 KernelPtr prepare(const Request& request, const ops::BatchNorm& op) {
-  const auto flags = flagsOf(true, op.activation == ops::Activation::relu);
+  auto flags =
+      normalization_flags::use_global_stats | normalization_flags::use_scale | normalization_flags::use_shift;
+  if (op.activation == ops::Activation::relu) flags |= normalization_flags::fuse_norm_relu;
   const auto candidates = activationCandidates(request, 0, imageShape(request.input(0).shape));
   const auto description = chooseImplementation(candidates, [&](const Desc& x) {
-    return describeForward(request, prop_kind::forward_inference, x, op.eps, flags);
+    const dnnl::batch_normalization_forward::desc desc(dnnl::prop_kind::forward_inference, x,
+                                                       static_cast<float>(op.eps), flags);
+    return dnnl::batch_normalization_forward::primitive_desc(desc, userScratchpad(), request.context.engine);
   });
   auto kernel = std::make_unique<PrimitiveKernel>(request, description);
   kernel->input(0, DNNL_ARG_SRC)
@@ -86,64 +34,6 @@ KernelPtr prepare(const Request& request, const ops::BatchNorm& op) {
       .input(4, DNNL_ARG_VARIANCE)
       .output(0, DNNL_ARG_DST);
   kernel->aliases = {{0, 0, false}};
-  return kernel;
-}
-
-KernelPtr prepare(const Request& request, const ops::BatchNormTraining& op) {
-  const bool relu = op.activation == ops::Activation::relu;
-  const auto candidates = activationCandidates(request, 0, imageShape(request.input(0).shape));
-  const auto description = chooseImplementation(candidates, [&](const Desc& x) {
-    return describeForward(request, prop_kind::forward_training, x, op.eps, flagsOf(false, relu));
-  });
-  auto norm = std::make_unique<PrimitiveKernel>(request, description);
-  norm->input(0, DNNL_ARG_SRC).input(1, DNNL_ARG_SCALE).input(2, DNNL_ARG_SHIFT);
-  norm->output(0, DNNL_ARG_DST).output(1, DNNL_ARG_MEAN).output(2, DNNL_ARG_VARIANCE);
-  const bool workspace = description.workspace_desc().get_size() > 0;
-  if (request.hasOutput(3) && workspace)
-    norm->opaqueOutput(3, DNNL_ARG_WORKSPACE, std::make_shared<OpaqueLayout>(description));
-  else if (request.hasOutput(3))
-    norm->outputs[3] = std::make_shared<OpaqueLayout>();
-  else if (workspace)
-    norm->scratch(DNNL_ARG_WORKSPACE);
-  for (const int running : {3, 4}) {
-    if (!request.hasInput(running) || !request.hasOutput(running + 1)) continue;
-    norm->inputs[running] = norm->outputs[running + 1] = plainLayout(request.input(running));
-    norm->aliases.push_back({running + 1, running, true});
-  }
-  return std::make_unique<TrainingKernel>(std::move(norm), request.input(0).shape, op.momentum);
-}
-
-KernelPtr prepare(const Request& request, const ops::BatchNormBackward& op) {
-  const bool relu = request.hasInput(5);
-  const auto flags = flagsOf(op.runningStatistics, relu);
-  // A workspace lies as the forward's operands did, so these must too.
-  const auto candidates = relu ? std::vector{forwardIn<Forward>(*request.inputLayout(5)).src_desc()}
-                               : activationCandidates(request, 0, imageShape(request.input(0).shape));
-  const auto description = chooseImplementation(candidates, [&](const Desc& x) {
-    const dnnl::batch_normalization_backward::desc desc(prop_kind::backward, x, x, static_cast<float>(op.eps),
-                                                        flags);
-    return dnnl::batch_normalization_backward::primitive_desc(
-        desc, userScratchpad(), request.context.engine,
-        describeForward(request, prop_kind::forward_training, x, op.eps, flags));
-  });
-  auto kernel = std::make_unique<PrimitiveKernel>(request, description);
-  kernel->input(0, DNNL_ARG_SRC)
-      .input(1, DNNL_ARG_DIFF_DST)
-      .input(2, DNNL_ARG_SCALE)
-      .input(2, DNNL_ARG_SHIFT)  // has to be there, is not read: the workspace knows what ReLU let through
-      .input(3, DNNL_ARG_MEAN)
-      .input(4, DNNL_ARG_VARIANCE)
-      .output(0, DNNL_ARG_DIFF_SRC);
-  if (relu) kernel->opaqueInput(5, DNNL_ARG_WORKSPACE, request.inputLayout(5));
-  const auto gradient = [&](size_t index, int argument) {
-    if (request.hasOutput(index))
-      kernel->output(index, argument);
-    else
-      kernel->scratch(argument);
-  };
-  gradient(1, DNNL_ARG_DIFF_SCALE);
-  gradient(2, DNNL_ARG_DIFF_SHIFT);
-  kernel->aliases = {{0, 1, false}};
   return kernel;
 }
 

@@ -49,8 +49,7 @@ class CpuLayout final : public Layout {
 class OpaqueLayout final : public Layout {
  public:
   using Forward =
-      std::variant<std::monostate, dnnl::pooling_forward::primitive_desc,
-                   dnnl::batch_normalization_forward::primitive_desc, dnnl::lrn_forward::primitive_desc>;
+      std::variant<std::monostate, dnnl::pooling_forward::primitive_desc, dnnl::lrn_forward::primitive_desc>;
 
   // Of a forward that has nothing to tell.
   OpaqueLayout() = default;

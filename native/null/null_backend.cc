@@ -97,7 +97,7 @@ std::vector<Kernel::Alias> updatesOf(const Op&, const Operands& operands) {
     add(0, 0);
   if constexpr (optimizes)
     for (size_t state = 1; state < operands.outputs.size(); ++state) add(state, state + 3);
-  if constexpr (std::is_same_v<Op, ops::BatchNormTraining>) add(4, 3), add(5, 4);
+  if constexpr (std::is_same_v<Op, ops::BatchNormTraining>) add(3, 3), add(4, 4);
   return aliases;
 }
 

@@ -153,7 +153,6 @@ const batchNormTraining: Reference<'batchNormTraining'> = (
     normalized(x!, gamma!, beta!, mean, variance, eps),
     mean,
     variance,
-    null,
     moved(runningMean!, mean, 1),
     moved(runningVariance!, variance, count / (count - 1)),
   ]

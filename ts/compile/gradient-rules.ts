@@ -20,7 +20,7 @@ const RELU = { kind: 'relu', alpha: 1, beta: 1 } as const
 
 /** The gradient before a fused activation, which the result itself tells. */
 function beforeActivation(
-  { attributes, outputs: [y] }: Node<'convolution' | 'linear' | 'add' | 'batchNorm'>,
+  { attributes, outputs: [y] }: Node<'convolution' | 'linear' | 'add'>,
   dy: Value,
   emit: Emit,
 ): Value {
@@ -55,21 +55,22 @@ export const gradientRules: { readonly [Op in OpName]?: GradientRule<Op> } = {
     emit('adaptiveAveragePoolingBackward', [dy], {}, [x!]),
   batchNormTraining: ({ inputs, outputs, attributes }, dy, { emit }) => {
     const [x, gamma, beta] = inputs
-    const [, mean, variance, mask] = outputs
-    const workspace = attributes.activation === 'relu' ? mask! : null
+    const [, mean, variance] = outputs
+    const { eps, activation } = attributes
     return emit(
       'batchNormBackward',
-      [x!, dy, gamma!, mean!, variance!, workspace],
-      { eps: attributes.eps, runningStatistics: false },
+      [x!, dy, gamma!, beta!, mean!, variance!],
+      { eps, activation, runningStatistics: false },
       [x!, gamma!, beta!],
     )
   },
-  batchNorm: (node, dy, { emit }) => {
-    const [x, gamma, , mean, variance] = node.inputs
-    const operands = [x!, beforeActivation(node, dy, emit), gamma!, mean!, variance!, null]
-    const attributes = { eps: node.attributes.eps, runningStatistics: true }
-    return emit('batchNormBackward', operands, attributes, [x!])
-  },
+  batchNorm: ({ inputs: [x, gamma, beta, mean, variance], attributes }, dy, { emit }) =>
+    emit(
+      'batchNormBackward',
+      [x!, dy, gamma!, beta!, mean!, variance!],
+      { ...attributes, runningStatistics: true },
+      [x!],
+    ),
   localResponseNorm: ({ inputs: [x], outputs: [, workspace], attributes }, dy, { emit }) =>
     emit('localResponseNormBackward', [x!, dy, workspace!], attributes, [x!]),
   elementwise: ({ inputs: [x], outputs: [y], attributes }, dy, { emit }) =>

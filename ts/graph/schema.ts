@@ -27,7 +27,7 @@ export const schema = {
   adaptiveAveragePoolingBackward: {},
   batchNorm: { eps: 'float', ...ACTIVATION },
   batchNormTraining: { eps: 'float', momentum: 'float', ...ACTIVATION },
-  batchNormBackward: { eps: 'float', runningStatistics: 'bool' },
+  batchNormBackward: { eps: 'float', ...ACTIVATION, runningStatistics: 'bool' },
   foldBatchNorm: { eps: 'float' },
   localResponseNorm: LRN,
   localResponseNormBackward: LRN,
@@ -96,8 +96,8 @@ export type Attributes<Op extends OpName> = {
 /** Outputs that are written over an input, as `[output, input]`. */
 export const inPlace: { readonly [Op in OpName]?: readonly (readonly [number, number])[] } = {
   batchNormTraining: [
-    [4, 3],
-    [5, 4],
+    [3, 3],
+    [4, 4],
   ],
   sgd: [
     [0, 0],

@@ -33,12 +33,11 @@ export function batchNorm<C extends number>(x: Value<C>, operands: BatchNormOper
     ])[0] as Value<C>
   if (elementCount(x.shape) === x.channels)
     throw graph.shapeError('batch norm in training', 'more than one value a channel', x.shape)
-  const workspace = { shape: [], dtype: 'opaque' } as const
   return graph.add(
     'batchNormTraining',
     [x, gamma, beta, mean, variance],
     { eps, momentum, activation: 'none' },
-    [x, mean, variance, workspace, mean, variance],
+    [x, mean, variance, mean, variance],
   )[0] as Value<C>
 }
 
