@@ -12,23 +12,6 @@ function valid() {
   return plan.output('y', plan.add(x, y))
 }
 
-describe('schema', () => {
-  it('lists every attribute of every operation', () => {
-    const schema = addon.schema()
-    expect(schema.convolution).toEqual({
-      stride: 'pair',
-      padding: 'edges',
-      dilation: 'pair',
-      groups: 'int',
-      activation: ['none', 'relu'],
-    })
-    expect(schema.normalizeImage).toEqual({ scale: 'floats', bias: 'floats', order: 'ints' })
-    expect(schema.softmax).toEqual({ log: 'bool' })
-    expect(schema.reshape).toEqual({})
-    expect(Object.keys(schema)).toHaveLength(28)
-  })
-})
-
 describe('devices', () => {
   it('refuses an unknown name', () => {
     expect(() => addon.openDevice('abacus')).toThrow(expect.objectContaining({ code: 'DEVICE_UNAVAILABLE' }))

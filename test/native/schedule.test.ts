@@ -201,6 +201,8 @@ describe('layouts', () => {
 })
 
 /** y = conv(x, w); loss gradient dy is an input; w and its velocity are updated in place. */
+const SGD = { lrScale: 1, weightDecay: 0, maxNorm: 0, momentum: 0, nesterov: false }
+
 function training(withFrozen = false): PlanBuilder {
   const shape = [32, 32, 3, 3]
   const attributes = { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1], groups: 1 }
@@ -218,8 +220,10 @@ function training(withFrozen = false): PlanBuilder {
   plan.run('convolutionBackwardData', [dy, w], [dx], attributes)
   plan.output('dx', dx).output('dw', dw)
   plan.phase('update')
-  const rate = plan.input('rate', [1])
-  plan.run('sgd', [w, dw, velocity, rate], [w, velocity], { momentum: 0.5, weightDecay: 0, nesterov: false })
+  plan.run('sgd', [w, dw, plan.input('rate', [4]), plan.input('norm', [1]), velocity], [w, velocity], {
+    ...SGD,
+    momentum: 0.5,
+  })
   return plan
 }
 
@@ -231,7 +235,9 @@ function trainingStore() {
 
 const x = noise(3 * 32 * 144, 10)
 const dy = noise(3 * 32 * 144, 11)
-const rate = Float32Array.of(0.25)
+/** The rate, the factor of gradients, and Adam's two corrections. */
+const rate = Float32Array.of(0.25, 1, 1, 1)
+const norm = Float32Array.of(1)
 
 describe('updates', () => {
   it('keeps weights as kernels like them and updates them in place', async () => {
@@ -247,7 +253,7 @@ describe('updates', () => {
     expect(schedule.find(({ op }) => op === 'sgd')!.inPlace).toBe(true)
     expect(schedule.filter(({ phase }) => phase === 'constants')).toEqual([])
 
-    const first = await program.run(['forward', 'backward', 'update'], { x, dy, rate }, ['dw'])
+    const first = await program.run(['forward', 'backward', 'update'], { x, dy, rate, norm }, ['dw'])
     const dw = floats(first.dw)
     const stepped = floats(await store.read('w'))
     for (const i of [0, 17, 1000, 9215]) expect(stepped[i]).toBeCloseTo(w[i]! - 0.25 * dw[i]!, 4)
@@ -264,8 +270,8 @@ describe('updates', () => {
         if (split) {
           await program.run(['forward'], { x }, ['y'])
           await program.run(['backward'], { dy }, ['dx'])
-          await program.run(['update'], { rate }, [])
-        } else await program.run(['forward', 'backward', 'update'], { x, dy, rate }, [])
+          await program.run(['update'], { rate, norm }, [])
+        } else await program.run(['forward', 'backward', 'update'], { x, dy, rate, norm }, [])
       }
       const { y, dx } = await program.run(['forward', 'backward'], { x, dy }, ['y', 'dx'])
       results.push([floats(y), floats(dx), floats(await store.read('w'))])
@@ -288,7 +294,7 @@ describe('updates', () => {
       expect(evaluator.describe().some(({ phase }) => phase === 'constants')).toBe(first)
       await evaluator.run(['forward'], { x }, [])
       for (let step = 0; step < 2; step++) {
-        await trainer.run(['forward', 'backward', 'update'], { x, dy, rate }, [])
+        await trainer.run(['forward', 'backward', 'update'], { x, dy, rate, norm }, [])
         const expected = floats((await trainer.run(['forward'], { x }, ['y'])).y)
         const got = floats((await evaluator.run(['forward'], { x }, ['y'])).y)
         for (const i of [0, 5, 777, 9215]) expect(got[i]).toBeCloseTo(expected[i]!, 3)
@@ -301,16 +307,16 @@ describe('updates', () => {
     const one = await device.compile(training(), store)
     const two = await device.compile(training(true), store)
     for (const program of [one, two, one])
-      await program.run(['forward', 'backward', 'update'], { x, dy, rate }, [])
+      await program.run(['forward', 'backward', 'update'], { x, dy, rate, norm }, [])
     const alone = trainingStore()
     const other = await device.compile(training(), alone)
-    await other.run(['forward', 'backward', 'update'], { x, dy, rate }, [])
+    await other.run(['forward', 'backward', 'update'], { x, dy, rate, norm }, [])
     other.dispose()
     const third = await device.compile(training(true), alone)
-    await third.run(['forward', 'backward', 'update'], { x, dy, rate }, [])
+    await third.run(['forward', 'backward', 'update'], { x, dy, rate, norm }, [])
     third.dispose()
     const fourth = await device.compile(training(), alone)
-    await fourth.run(['forward', 'backward', 'update'], { x, dy, rate }, [])
+    await fourth.run(['forward', 'backward', 'update'], { x, dy, rate, norm }, [])
     const a = floats(await store.read('w'))
     const b = floats(await alone.read('w'))
     for (const i of [0, 5, 777, 9215]) expect(a[i]).toBeCloseTo(b[i]!, 3)
@@ -327,14 +333,20 @@ describe('updates', () => {
     const x = plan.input('x', [3, 32, 12, 12])
     plan.output('before', plan.convolution(x, w))
     const velocity = plan.parameter('velocity', [32, 32, 3, 3], true)
-    const zero = { momentum: 1, weightDecay: 0.5, nesterov: false }
-    plan.run('sgd', [w, w, velocity, plan.input('rate', [1])], [w, velocity], zero)
+    plan.run('sgd', [w, w, plan.input('rate', [4]), plan.input('norm', [1]), velocity], [w, velocity], {
+      ...SGD,
+      momentum: 1,
+      weightDecay: 0.5,
+    })
     plan.output('after', plan.convolution(x, w))
     const program = await device.compile(plan, store)
     expectDisjoint(program)
     expect(program.describe().find(({ op }) => op === 'sgd')!.inputs[0]).toBe('nchw')
     // w becomes w - rate * (w + w / 2)
-    const result = await program.run(['forward'], { x: noise(3 * 32 * 144, 4), rate }, ['before', 'after'])
+    const result = await program.run(['forward'], { x: noise(3 * 32 * 144, 4), rate, norm }, [
+      'before',
+      'after',
+    ])
     const [before, after] = [floats(result.before), floats(result.after)]
     for (const i of [0, 5, 777, 9215]) expect(after[i]).toBeCloseTo(before[i]! * (1 - 0.25 * 1.5), 3)
   })
@@ -349,14 +361,14 @@ describe('updates', () => {
       plan.output('y', plan.convolution(plan.input('x', [3, 32, 12, 12]), w))
       const velocity = plan.parameter('velocity', [32, 32, 3, 3], true)
       plan.phase('update')
-      plan.run('sgd', [w, w, velocity, plan.input('rate', [1])], [w, velocity], {
-        momentum: 0,
-        weightDecay: 0,
-        nesterov: false,
-      })
+      plan.run('sgd', [w, w, plan.input('rate', [4]), plan.input('norm', [1]), velocity], [w, velocity], SGD)
       const program = await device.compile(plan, store)
       const before = floats(await store.read('w'))
-      const { y, ...copy } = await program.run(['forward', 'update'], { x, rate }, plain ? ['y', 'w'] : ['y'])
+      const { y, ...copy } = await program.run(
+        ['forward', 'update'],
+        { x, rate, norm },
+        plain ? ['y', 'w'] : ['y'],
+      )
       if (plain) expect(floats(copy.w)).toEqual(before)
       results.push(floats(y)[777]!, floats(await store.read('w'))[777]!)
     }
@@ -367,16 +379,16 @@ describe('updates', () => {
   it('refuses phases out of order', async () => {
     const program = await device.compile(training(), trainingStore())
     const busy = { code: 'BUSY', subject: 'update' }
-    await expect(program.run(['update'], { rate }, [])).rejects.toMatchObject(busy)
+    await expect(program.run(['update'], { rate, norm }, [])).rejects.toMatchObject(busy)
     await expect(program.run(['backward'], { dy }, [])).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
       subject: 'x',
     })
     await program.run(['forward'], { x }, [])
     await program.run(['backward'], { dy }, [])
-    await program.run(['update'], { rate }, [])
+    await program.run(['update'], { rate, norm }, [])
     // The gradient is used up.
-    await expect(program.run(['update'], { rate }, [])).rejects.toMatchObject(busy)
+    await expect(program.run(['update'], { rate, norm }, [])).rejects.toMatchObject(busy)
     await expect(program.run(['forward'], {}, [])).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
       subject: 'x',
