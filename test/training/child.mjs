@@ -1,4 +1,5 @@
 // Trains in a process of its own, which can be killed: node child.mjs <options as JSON>. Prints events as JSON lines.
+import { setTimeout } from 'node:timers/promises'
 import { ArrayDataset } from '../../dist/ts/data/datasets/dataset.js'
 import { MNIST } from '../../dist/ts/data/preprocessing.js'
 import { Model, nn, Device } from '../../dist/ts/index.js'
@@ -66,7 +67,7 @@ try {
   process.stdout.write(`${JSON.stringify({ kind: 'report', reason: report.reason })}\n`)
 } catch (error) {
   // The process lives: a promise, a timer, a computation still work.
-  await new Promise((resolve) => setTimeout(resolve, 10))
+  await setTimeout(10)
   const value = (await model.weights.get('classifier.1.bias')).length
   process.stdout.write(
     `${JSON.stringify({ kind: 'error', code: error.code, message: error.message, value })}\n`,

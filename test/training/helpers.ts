@@ -94,7 +94,7 @@ export const RECIPE: Recipe = {
   name: 'tiny',
   source: 'made up',
   optimizer: { kind: 'sgd', lr: 0.05, momentum: 0.9, weightDecay: 1e-4 },
-  schedule: { kind: 'plateau', patience: 0, factor: 0.5, threshold: 0.1 },
+  schedule: { kind: 'plateau', patience: 0, factor: 0.5, threshold: 1 },
   epochs: 3,
   batch: 8,
   transforms: [
