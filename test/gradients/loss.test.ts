@@ -18,6 +18,8 @@ const SIZES = [
   [5, 1000],
 ] as const
 
+const ZEROS = new Float32Array(10)
+
 /** Classes that are neither all the same nor in order; the last one is among them. */
 function classes(n: number, count: number): Int32Array {
   return Int32Array.from({ length: n }, (_, i) => (count - 1 + 7 * i) % count)
@@ -98,4 +100,21 @@ test.each([0.3, 0.4])('auxiliary heads count %d', async (auxiliaryWeight) => {
   )
   expect(wrong).toEqual({})
   expect(gradients).toEqual(['x', 'first', 'aux1', 'aux2', 'last', 'bias'])
+  const even = await check(
+    device,
+    ({ graph, input }) => {
+      for (const name of ['aux1', 'aux2']) graph.outputs.set(name, input(name, [1, 10], { data: ZEROS }))
+      return input('x', [1, 10], { data: ZEROS })
+    },
+    { loss: crossEntropy({ auxiliaryWeight }), labels: Int32Array.of(4) },
+  )
+  expect(even.output[0]).toBeCloseTo((1 + 2 * auxiliaryWeight) * Math.log(10), 5)
+})
+
+test('the radial basis loss of ten distances of 0 is log(e^-j + 10)', async () => {
+  const { output } = await check(device, ({ input }) => input('x', [1, 10], { data: ZEROS }), {
+    loss: radialBasisLoss({ j: -3 }),
+    labels: Int32Array.of(4),
+  })
+  expect(output[0]).toBeCloseTo(Math.log(Math.exp(3) + 10), 5)
 })

@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Value } from '../../ts/graph/graph.js'
-import { batchNorm, convolution, localResponseNorm, relu } from '../../ts/graph/ops/index.js'
+import {
+  batchNorm,
+  convolution,
+  localResponseNorm,
+  relu,
+  type LocalResponseNormOptions,
+} from '../../ts/graph/ops/index.js'
 import { Device } from '../../ts/runtime/device.js'
 import type { Shape } from '../../ts/tensor.js'
 import { check, drawn, FLOAT32_BOUND, relativeL2, type Leaves } from '../support/gradients.js'
@@ -77,6 +83,23 @@ describe.each(SHAPES.map((shape) => [shape]))('batch norm of %j', (shape) => {
 })
 
 describe('batch norm', () => {
+  test.each([[['gamma', 'beta']], [[]]])('with eps within the root (frozen: %j)', async (frozen) => {
+    const { output } = await check(
+      device,
+      ({ input, parameter }) =>
+        batchNorm(input('x', [2, 1, 1, 1], { data: [-1, 1], wanted: false }), {
+          gamma: parameter('gamma', [1], { data: [6], wanted: false }),
+          beta: parameter('beta', [1], { data: [1], wanted: false }),
+          mean: parameter('mean', [1], { data: [0], wanted: false }),
+          variance: parameter('variance', [1], { data: [1], wanted: false }),
+          eps: 3,
+          momentum: 0.1,
+        }),
+      { frozen },
+    )
+    expect([...output]).toEqual([-2, 4])
+  })
+
   test('behind a convolution, as in every residual network', async () => {
     const { wrong } = await check(
       device,
@@ -103,6 +126,15 @@ describe('batch norm', () => {
 })
 
 describe('local response norm', () => {
+  test('takes alpha as the paper has it, or divided as Caffe does', async () => {
+    const of = (options: LocalResponseNormOptions) =>
+      check(device, ({ input }) => localResponseNorm(input('x', [1, 1, 1, 1], { data: [2] }), options))
+    // 2 / (2 + 0.5 * 2^2)^0.5, and 2 / (2 + 0.5 / 5 * 2^2)^0.5
+    expect((await of({ alpha: 0.5, beta: 0.5 })).output[0]).toBeCloseTo(1, 6)
+    const divided = await of({ alpha: 0.5, beta: 0.5, divideAlpha: true })
+    expect(divided.output[0]).toBeCloseTo(2 / Math.sqrt(2.4), 6)
+  })
+
   test.each([
     ['of AlexNet', [2, 16, 3, 5], {}],
     ['that counts', [2, 17, 3, 3], { alpha: 0.3, k: 1 }],
