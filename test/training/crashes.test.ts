@@ -2,19 +2,9 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { temporaryFolders, tensorsOf } from './helpers.js'
-import { CHILD_OPTIONS, trainInChild } from './processes.js'
+import { CHILD_OPTIONS, tormented, trainInChild } from './processes.js'
 
 const folder = temporaryFolders()
-
-/** Kills a training again and again, until it happens to finish. @returns how often it was killed */
-export async function tormented(out: string, longest: number): Promise<number> {
-  for (let kills = 0; ; kills++) {
-    // Rising, so that it ends: the state that was saved is at most three steps old.
-    const killAfter = Math.random() * longest * (1 + kills / 4)
-    const { killed } = await trainInChild({ ...CHILD_OPTIONS, out, resume: true, slow: 10 }, { killAfter })
-    if (!killed) return kills
-  }
-}
 
 describe('a training that is killed', () => {
   test('at random moments ends as if it had not been', async () => {

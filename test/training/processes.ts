@@ -55,3 +55,13 @@ export function trainInChild(
     })
   })
 }
+
+/** Kills a training again and again, until it happens to finish. @returns how often it was killed */
+export async function tormented(out: string, longest: number): Promise<number> {
+  for (let kills = 0; ; kills++) {
+    // Rising, so that it ends: the state that was saved is at most three steps old.
+    const killAfter = Math.random() * longest * (1 + kills / 4)
+    const { killed } = await trainInChild({ ...CHILD_OPTIONS, out, resume: true, slow: 10 }, { killAfter })
+    if (!killed) return kills
+  }
+}

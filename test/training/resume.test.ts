@@ -1,6 +1,7 @@
 import { copyFileSync, cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import type { Dataset } from '../../ts/data/datasets/dataset.js'
 import { CheckpointError, InvalidArgumentError } from '../../ts/errors.js'
 import { Device } from '../../ts/runtime/device.js'
 import type { TrainerEvent } from '../../ts/train/events.js'
@@ -71,6 +72,27 @@ describe('goes on bit for bit', () => {
     await train({ ...options(), out: parts, resume: true, onEvent })
     const { epoch, step } = report
     expect(ofKind(events, 'start')[0]!.resumedAt).toEqual({ epoch, step })
+    await expectSame(parts, whole)
+    expect(measured(parts)).toEqual(measured(whole))
+  })
+
+  test('when it was interrupted in a validation', async () => {
+    const [whole, parts] = [folder(), folder()]
+    await train({ ...options(), out: whole })
+    const controller = new AbortController()
+    // The first example of the validation set is asked for when the epoch's last step is done.
+    const interrupting: Dataset = {
+      ...{ name: validation.name, classes: validation.classes, size: validation.size },
+      label: (index) => validation.label(index),
+      get: (index, preprocessing) => {
+        controller.abort()
+        return validation.get(index, preprocessing)
+      },
+    }
+    const { signal } = controller
+    const report = await train({ ...options(), validation: interrupting, out: parts, signal })
+    expect(report).toMatchObject({ reason: 'interrupted', epoch: 0, step: 10, epochs: [] })
+    await train({ ...options(), out: parts, resume: true })
     await expectSame(parts, whole)
     expect(measured(parts)).toEqual(measured(whole))
   })
