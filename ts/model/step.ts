@@ -86,6 +86,8 @@ export interface TrainingStepOptions {
   readonly clipNorm?: number | undefined
   /** Batches whose gradients are averaged before an update. Default 1. */
   readonly accumulate?: number | undefined
+  /** Keep fewer activations for the backward half and compute the others anew: less memory, more time. */
+  readonly checkpointing?: boolean | undefined
   /** Decay of an exponential moving average of the weights, kept beside them. Default: none. */
   readonly average?: number | undefined
   /** Seed of dropout. Default 0. */
@@ -291,7 +293,7 @@ export class TrainingStep {
 }
 
 function stepPlan(model: Model<string, string>, { training, ...options }: StepOptions): Plan {
-  const { loss, freeze = [], accumulate = 1 } = training
+  const { loss, freeze = [], accumulate = 1, checkpointing = false } = training
   if (!Number.isInteger(accumulate) || accumulate < 1)
     throw new InvalidArgumentError(`accumulate must be a positive integer, got ${accumulate}`, {
       subject: 'accumulate',
@@ -315,6 +317,7 @@ function stepPlan(model: Model<string, string>, { training, ...options }: StepOp
     graph,
     recorded.gradients,
     learning.map((parameter) => graph.parameter(parameter)),
+    { checkpointing },
   )
   const gradients = new Map<Parameter, Value>()
   for (const parameter of learning) {

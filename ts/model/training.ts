@@ -16,6 +16,8 @@ export interface TrainingOptions extends CompileOptions {
   readonly freeze?: readonly Pattern[]
   /** Whether the gradient of the images is computed as well. Default true. */
   readonly inputGradient?: boolean
+  /** Keep fewer activations for the backward half and compute the others anew: less memory, more time. */
+  readonly checkpointing?: boolean
   /** Seed of dropout. Default 0. */
   readonly seed?: number
 }
@@ -76,7 +78,7 @@ export class TrainingProgram<Outputs extends string = 'logits'> {
 
   /** The plan of both halves. */
   static plan<Outputs extends string>(model: Model<string, Outputs>, options: TrainingOptions): Plan {
-    const { freeze = [], inputGradient = true } = options
+    const { freeze = [], inputGradient = true, checkpointing = false } = options
     const frozen = frozenNames(model.parameters, freeze)
     const graph = optimize(model.trace('training', { ...options, frozen }))
     const results = [...graph.outputs]
@@ -89,7 +91,7 @@ export class TrainingProgram<Outputs extends string = 'logits'> {
     const wanted = learning.map((parameter) => graph.parameter(parameter))
     const images = graph.inputs.get(INPUT)!
     if (inputGradient) wanted.push(images)
-    const gradients = differentiate(graph, seeds, wanted)
+    const gradients = differentiate(graph, seeds, wanted, { checkpointing })
     for (const value of wanted) {
       const gradient = gradients.get(value)
       if (gradient) graph.outputs.set(SEED_PREFIX + value.name, gradient)
