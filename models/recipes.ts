@@ -166,7 +166,7 @@ const resnet20Fast: Recipe = {
 
 /**
  * LeNet-5 with cross-entropy and momentum, in place of the stochastic Levenberg-Marquardt steps of the paper and its
- * 20 passes over the digits. Digits are shifted by up to a pixel, the smallest of section III.C's distortions.
+ * 20 passes over the digits. Digits are shifted by up to a pixel, the smallest of section III.B's distortions.
  */
 const lenet5: Recipe = {
   name: 'lenet5',
