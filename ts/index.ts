@@ -61,6 +61,22 @@ export type {
 } from './model/step.js'
 export type { Forward, Gradients, TrainingOptions, TrainingProgram } from './model/training.js'
 export type { Pattern } from './model/patterns.js'
+export { train, type TrainerOptions } from './train/trainer.js'
+export type {
+  EpochEvent,
+  SkippedEvent,
+  StartEvent,
+  StepEvent,
+  StoppedEvent,
+  TrainerEvent,
+  TrainingReport,
+  ValidationResult,
+} from './train/events.js'
+export type { LossSpec, OptimizerSpec, Recipe } from './train/recipe.js'
+export type { Schedule } from './train/schedule.js'
+export { headOf, transfer, trunkOf, type TransferReport } from './train/fine-tune.js'
+export * from '../models/recipes.js'
+export { drawPlot, readMetrics, writeReport } from './report/index.js'
 
 export { crops, type CropCount } from './data/crops.js'
 export {
@@ -83,6 +99,9 @@ export {
   type Interpolation,
   type Preprocessing,
 } from './data/preprocessing.js'
+export { loader, type LoaderOptions } from './data/loader/loader.js'
+export type { TrainingBatch } from './data/loader/batch.js'
+export type { Transform } from './data/augment/transform.js'
 export { batches, type Batch, type BatchOptions } from './data/datasets/batches.js'
 export { ArrayDataset, type Dataset, type Example, type Split } from './data/datasets/dataset.js'
 export { DATASET_NAMES, openDataset, type DatasetName, type DatasetOptions } from './data/datasets/open.js'
