@@ -34,15 +34,14 @@ function expectRates(got: readonly number[], rates: readonly number[]) {
 }
 
 describe('follows PyTorch', () => {
-  test.each(expected.cases.map(({ schedule, rates }) => [JSON.stringify(schedule), schedule, rates] as const))(
-    '%s',
-    (_, schedule, rates) => {
-      expectRates(
-        rates.map((_, step) => rateAt(schedule, lr, momentOf(step))),
-        rates,
-      )
-    },
-  )
+  test.each(
+    expected.cases.map(({ schedule, rates }) => [JSON.stringify(schedule), schedule, rates] as const),
+  )('%s', (_, schedule, rates) => {
+    expectRates(
+      rates.map((_, step) => rateAt(schedule, lr, momentOf(step))),
+      rates,
+    )
+  })
 
   test.each(expected.plateaus.map((plateau) => [JSON.stringify(plateau.schedule), plateau] as const))(
     '%s',
