@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Value } from '../../ts/graph/graph.js'
+import { Graph, type Value } from '../../ts/graph/graph.js'
 import {
   batchNorm,
   convolution,
@@ -126,6 +126,13 @@ describe('batch norm', () => {
 })
 
 describe('local response norm', () => {
+  test.each([0, 2, 4, 2.5])('has no size of %d', (size) => {
+    const x = new Graph('training').input('x', [1, 3, 2, 2])
+    expect(() => localResponseNorm(x, { size })).toThrow(
+      `the size of a local response norm must be odd, got ${size}`,
+    )
+  })
+
   test('takes alpha as the paper has it, or divided as Caffe does', async () => {
     const of = (options: LocalResponseNormOptions) =>
       check(device, ({ input }) => localResponseNorm(input('x', [1, 1, 1, 1], { data: [2] }), options))
@@ -142,6 +149,9 @@ describe('local response norm', () => {
     ['of GoogLeNet, as Caffe divides alpha', [3, 6, 3, 3], { alpha: 0.9, divideAlpha: true, k: 1 }],
     ['of fewer channels than neighbours', [1, 3, 4, 3], { alpha: 1, beta: 0.75, k: 2 }],
     ['of 48 channels', [2, 48, 2, 3], { alpha: 0.2 }],
+    ['of 33 channels', [2, 33, 3, 3], { alpha: 0.2 }],
+    ['over three of 17 channels', [1, 17, 3, 3], { size: 3, alpha: 0.2 }],
+    ['over nine of 32 channels', [1, 32, 3, 3], { size: 9, alpha: 0.2 }],
   ] as const)('%s', async (_, shape, options) => {
     const { wrong } = await check(device, ({ input }) =>
       localResponseNorm(input('x', shape, { between: [-2, 2] }), options),

@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from '../../errors.js'
 import { elementCount, sameShape } from '../../tensor.js'
 import type { Value } from '../graph.js'
 
@@ -42,7 +43,7 @@ export function batchNorm<C extends number>(x: Value<C>, operands: BatchNormOper
 }
 
 export interface LocalResponseNormOptions {
-  /** Number of neighbouring channels. Default 5. */
+  /** Number of neighbouring channels, the middle one included: an odd number. Default 5. */
   readonly size?: number
   /** Default 1e-4. */
   readonly alpha?: number
@@ -60,12 +61,20 @@ export interface LocalResponseNormOptions {
 /**
  * Local response normalisation across channels (Krizhevsky et al. 2012, section 3.3):
  * x / (k + alpha * sum of squares of `size` neighbours)^beta.
+ *
+ * @throws InvalidArgumentError for an even size, which has no middle: libraries disagree on what it means
  */
 export function localResponseNorm<C extends number>(
   x: Value<C>,
   options: LocalResponseNormOptions = {},
 ): Value<C> {
   const { size = 5, alpha = 1e-4, beta = 0.75, k = 2, divideAlpha = false } = options
+  if (!Number.isInteger(size) || size < 1 || size % 2 === 0)
+    throw new InvalidArgumentError(`the size of a local response norm must be odd, got ${size}`, {
+      subject: x.graph.path,
+      expected: 'an odd number',
+      got: String(size),
+    })
   const attributes = { size, alpha: divideAlpha ? alpha : alpha * size, beta, k }
   const outputs = x.graph.mode === 'training' ? [x, { shape: [], dtype: 'opaque' as const }] : [x]
   return x.graph.add('localResponseNorm', [x], attributes, outputs)[0] as Value<C>
