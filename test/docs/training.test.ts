@@ -54,9 +54,11 @@ test.each(examples.filter(({ runs }) => runs).map(({ code }) => code))('%#: runs
   expect(outcome.stdout).not.toMatch(/NaN|undefined/)
 })
 
-test('the table names every recipe, with its epochs and batch', () => {
-  const rows = [...text.matchAll(/^\| `(\w+)` .*\| *(\d+), (\d+) *\|$/gm)].map(([, ...cells]) => cells)
-  expect(rows).toEqual(
-    RECIPE_NAMES.map((name) => [name, String(recipeNamed(name).epochs), String(recipeNamed(name).batch)]),
-  )
+test('the table names every recipe, with its rate, epochs and batch', () => {
+  const rows = [...text.matchAll(/^\| `(\w+)` .*\| \w+ ([\d.]+), [^|]*\| *(\d+), (\d+) *\|$/gm)]
+  const expected = RECIPE_NAMES.map((name) => {
+    const { optimizer, epochs, batch } = recipeNamed(name)
+    return [name, ...[optimizer.lr, epochs, batch].map(String)]
+  })
+  expect(rows.map(([, ...cells]) => cells)).toEqual(expected)
 })
