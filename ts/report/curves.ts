@@ -24,7 +24,7 @@ export function curves(run: RunMetrics): NamedPlot[] {
   const domain = [0, lastEpoch(run)] as const
   const x = { title: 'epochs', domain }
   return [
-    { file: 'loss.svg', plot: { title: 'Loss', x, y: { title: 'loss (nats)' }, series: losses(run) } },
+    { file: 'loss.svg', plot: { title: 'Loss', x, y: lossAxis(run), series: losses(run) } },
     {
       file: 'accuracy.svg',
       plot: { title: 'Accuracy', x, y: { title: 'right answers (%)' }, series: accuracies(run) },
@@ -34,6 +34,14 @@ export function curves(run: RunMetrics): NamedPlot[] {
       plot: { title: 'Learning rate', x, y: rateAxis(run), series: rates(run) },
     },
   ].filter(({ plot }) => plot.series.some(({ points }) => points.length > 0))
+}
+
+/** The first validations may be off by powers of ten, while batch norm has seen little; they do not set the scale. */
+function lossAxis({ steps, epochs }: RunMetrics): Plot['y'] {
+  const training = [...steps.map(({ loss }) => loss), ...epochs.map(({ train }) => train.loss)]
+  const limit = 1.5 * training.reduce((a, b) => Math.max(a, b), 0)
+  const beyond = epochs.some(({ validation }) => (validation?.loss ?? 0) > limit)
+  return { title: 'loss (nats)', ...(beyond ? { domain: [0, limit] } : {}) }
 }
 
 function losses({ steps, epochs }: RunMetrics): Series[] {
@@ -84,8 +92,9 @@ function rates({ steps, epochs }: RunMetrics): Series[] {
 /** Rates that fall by orders of magnitude are told apart on a logarithmic axis only. */
 function rateAxis({ steps, epochs }: RunMetrics): Plot['y'] {
   const all = (steps.length > 0 ? steps : epochs).map(({ lr }) => lr)
-  const [least, most] = [Math.min(...all.filter((lr) => lr > 0)), Math.max(...all)]
-  const logarithmic = all.every((lr) => lr > 0) && most >= 20 * least
+  const least = all.reduce((a, b) => Math.min(a, b), Infinity)
+  const most = all.reduce((a, b) => Math.max(a, b), 0)
+  const logarithmic = least > 0 && most >= 20 * least
   return { title: 'learning rate', ...(logarithmic ? { logarithmic } : { zero: true }) }
 }
 

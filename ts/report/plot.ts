@@ -23,7 +23,7 @@ export interface AxisOptions {
   readonly logarithmic?: boolean
   /** Whether the axis starts at zero. Default false. */
   readonly zero?: boolean
-  /** Where the axis begins and ends. Default: where the points do, rounded. */
+  /** Where the axis begins and ends; lines are cut off there. Default: where the points do, rounded. */
   readonly domain?: readonly [number, number]
   /** A number format of d3. */
   readonly format?: string
@@ -87,7 +87,7 @@ function specification({ title, x, y, series, width = 640, height = 320 }: Plot)
     ],
     axes: [axis('bottom', 'x', x, ticks.x), axis('left', 'y', y, ticks.y)],
     legends: [legend(width, names)],
-    marks: drawn.flatMap(marks),
+    marks: drawn.flatMap((one) => marks(one, y.domain !== undefined)),
   }
 }
 
@@ -167,7 +167,7 @@ function axis(
   }
 }
 
-function marks({ name, colour, line = 'solid', dots = false }: Series): Mark[] {
+function marks({ name, colour, line = 'solid', dots = false }: Series, clip: boolean): Mark[] {
   const from = { data: name }
   const at = { x: { scale: 'x', field: 'x' }, y: { scale: 'y', field: 'y' } } as const
   const faint = line === 'faint'
@@ -177,8 +177,8 @@ function marks({ name, colour, line = 'solid', dots = false }: Series): Mark[] {
     strokeJoin: { value: 'round' },
     strokeDash: { value: line === 'dashed' ? DASHES : [] },
   } as const
-  const path: Mark = { type: 'line', from, encode: { enter: { ...at, ...stroke } } }
+  const path: Mark = { type: 'line', from, clip, encode: { enter: { ...at, ...stroke } } }
   if (!dots) return [path]
   const dot = { fill: { value: colour }, size: { value: 28 }, stroke: { value: 'white' } } as const
-  return [path, { type: 'symbol', from, encode: { enter: { ...at, ...dot } } }]
+  return [path, { type: 'symbol', from, clip, encode: { enter: { ...at, ...dot } } }]
 }
