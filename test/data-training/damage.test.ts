@@ -82,6 +82,12 @@ describe('a damaged image', () => {
     expect(batches[0]!.skipped[0]!.error.message).toContain(dataset.path(1))
     for (const workers of [1, 2])
       expect(contents(await all(loader(dataset, { ...options, workers })))).toEqual(contents(batches))
+    // Mixed once, when everything is there.
+    const plain = await all(loader(dataset, { ...options, mixup: undefined, workers: 0 }))
+    for (const [number, { images }] of plain.entries()) {
+      mixImages(images.data, drawMixture({ alpha: 1 }, 4, stream('mixup', 0, 0, number)))
+      expect(sameBits(batches[number]!.images.data, images.data)).toBe(true)
+    }
     const resumed = await all(loader(dataset, { ...options, workers: 1, skip: 1 }))
     expect(contents(resumed)).toEqual(contents(batches.slice(1)))
   })

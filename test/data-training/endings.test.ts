@@ -122,6 +122,12 @@ describe('a process ends', () => {
   })
 })
 
+it('the end of a worker is an error, not a wait without end', async () => {
+  process.once('worker', (worker) => void worker.terminate())
+  const batches = loader(memoryDataset(8), { batch: 2, preprocessing: PLAIN, workers: 1 })
+  await expect(batches.next()).rejects.toThrow('a loader thread ended')
+})
+
 describe('an abort', () => {
   it('rejects the batch that is waited for, with its reason', async () => {
     const controller = new AbortController()

@@ -199,6 +199,7 @@ describe('the pixels of a view', () => {
     const window = { left: -1, top: 0, width: 4, height: 1 }
     expect(show(two, { to, window })).toEqual([[0, 100, 125, 175]])
     expect(show(two, { to, window, mirrored: true })).toEqual([[175, 125, 100, 0]])
+    expect(show(two, { to, window: { ...window, left: 2 } })).toEqual([[175, 200, 0, 0]])
   })
 })
 

@@ -60,11 +60,20 @@ describe('the same seed', () => {
   })
 
   it('augments an example alike wherever it comes', async () => {
-    const options = { ...OPTIONS, mixup: undefined, workers: 0, batch: 1 }
-    const shuffled = await load(memory, options)
-    const sorted = await load(memory, { ...options, shuffle: false })
-    expect(indices(sorted)).toEqual(Array.from({ length: 37 }, (_, i) => i))
-    for (const batch of shuffled) expect(batch).toEqual(sorted[batch.indices[0]!])
+    const options = { ...OPTIONS, mixup: undefined, workers: 0, dropLast: false }
+    const byIndex = async (extra: { shuffle?: boolean; batch?: number }) => {
+      const images: string[] = []
+      for await (const { images: batch, indices } of loader(memory, { ...options, ...extra }))
+        for (const [i, index] of indices.entries())
+          images[index] = batch.data.subarray(i * 192, (i + 1) * 192).join()
+      return images
+    }
+    const shuffled = await byIndex({})
+    expect(new Set(shuffled).size).toBe(37)
+    expect(await byIndex({ shuffle: false })).toEqual(shuffled)
+    expect(await byIndex({ batch: 9 })).toEqual(shuffled)
+    const sorted = indices(await load(memory, { ...options, shuffle: false }))
+    expect(sorted).toEqual(Array.from({ length: 37 }, (_, i) => i))
   })
 })
 

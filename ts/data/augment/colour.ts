@@ -44,7 +44,6 @@ function change(colours: Colours, transform: Colouring, random: RandomStream): v
       return
     case 'inceptionColours':
       for (const change of inception(random)) change(colours)
-      clamp(colours)
   }
 }
 
@@ -94,10 +93,6 @@ function inception(random: RandomStream): Change[] {
     contrast: (colours) => scaleContrast(colours, contrast),
   }
   return order.map((name) => changes[name])
-}
-
-function clamp(colours: Colours): void {
-  for (let i = 0; i < colours.length; i++) colours[i] = clamped(colours[i]!)
 }
 
 function clamped(value: number): number {

@@ -46,7 +46,6 @@ class Hand {
   constructor(recipe: Recipe) {
     // Flags of the process, such as those of a test runner or a shell's --eval, are none of the worker's business.
     this.worker = new Worker(ENTRY, { workerData: recipe, execArgv: [], name: 'fovea loader' })
-    this.worker.unref()
     this.worker.on('message', (answer: Answer) => {
       const { resolve, reject } = this.pending.shift()!
       if ('error' in answer) reject(answer.error)
