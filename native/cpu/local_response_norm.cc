@@ -32,6 +32,9 @@ KernelPtr prepare(const Request& request, const ops::LocalResponseNorm& op) {
 // In the layout of the forward half, which the workspace is for.
 KernelPtr prepare(const Request& request, const ops::LocalResponseNormBackward& op) {
   if (!request.hasInput(2)) throw unsupported("needs the forward's workspace");
+  // oneDNN 2.6 writes out of bounds for 1 and is wrong for 7 and more where channels do not fill their blocks.
+  if (op.size != 3 && op.size != 5)
+    throw unsupported("over " + std::to_string(op.size) + " channels; supported here: 3 and 5");
   const LayoutPtr workspace = request.inputLayout(2);
   const auto& forward = forwardIn<dnnl::lrn_forward::primitive_desc>(*workspace);
   const Desc x = forward.src_desc();

@@ -133,6 +133,13 @@ describe('local response norm', () => {
     )
   })
 
+  test('refuses a backward half over numbers of channels that oneDNN gets wrong', async () => {
+    for (const size of [1, 7])
+      await expect(
+        check(device, ({ input }) => localResponseNorm(input('x', [1, 17, 3, 3]), { size })),
+      ).rejects.toThrow(`over ${size} channels; supported here: 3 and 5`)
+  })
+
   test('takes alpha as the paper has it, or divided as Caffe does', async () => {
     const of = (options: LocalResponseNormOptions) =>
       check(device, ({ input }) => localResponseNorm(input('x', [1, 1, 1, 1], { data: [2] }), options))

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Device, Model, nn, sgd, tensor, type Loss, type Tensor } from '../../ts/index.js'
+import { createModel, crossEntropy, Device, Model, nn, sgd, tensor, type Loss, type Tensor } from '../../ts/index.js'
 import { MNIST } from '../../ts/data/preprocessing.js'
 import { drawn } from '../support/gradients.js'
 
@@ -142,4 +142,15 @@ test('forward and backward by hand: a loss in user code gives the gradient of th
       .map(({ name }) => name)
       .sort(),
   )
+})
+
+test('nothing to train is said when it is compiled', async () => {
+  const model = createModel('lenet5')
+  const training = { loss: crossEntropy(), optimizer: sgd({ lr: 0.1 }), freeze: [/./] }
+  await expect(model.compile(device, { training })).rejects.toThrow(
+    'lenet5 has nothing to train: every parameter is frozen',
+  )
+  await expect(
+    model.compile(device, { training: true, freeze: [/./], inputGradient: false }),
+  ).rejects.toThrow('lenet5: no gradient is asked for')
 })

@@ -185,7 +185,7 @@ export class TrainingStep {
     )
     this.batches++
     this.model.weights.countBatch()
-    const gradientNorm = results.norm?.data[0] ?? null
+    const gradientNorm = results.norm ? results.norm.data[0]! / accumulate : null
     const updated = gradientNorm !== null && Number.isFinite(gradientNorm)
     if (updated) this.updates++
     return { loss: results.loss!.data[0]!, logits: results.logits!, gradientNorm, updated }
@@ -325,6 +325,10 @@ function stepPlan(model: Model<string, string>, { training, ...options }: StepOp
     if (gradient)
       gradients.set(parameter, accumulate === 1 ? gradient : accumulated(graph, parameter, gradient))
   }
+  if (gradients.size === 0)
+    throw new InvalidArgumentError(`${model.name} has nothing to train: every parameter is frozen`, {
+      subject: 'freeze',
+    })
   recordUpdate(graph, gradients, training)
   return toPlan(graph)
 }

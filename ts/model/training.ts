@@ -91,6 +91,13 @@ export class TrainingProgram<Outputs extends string = 'logits'> {
     const wanted = learning.map((parameter) => graph.parameter(parameter))
     const images = graph.inputs.get(INPUT)!
     if (inputGradient) wanted.push(images)
+    if (wanted.length === 0)
+      throw new InvalidArgumentError(
+        `${model.name}: no gradient is asked for: all is frozen, and inputGradient is false`,
+        {
+          subject: 'freeze',
+        },
+      )
     const gradients = differentiate(graph, seeds, wanted, { checkpointing })
     for (const value of wanted) {
       const gradient = gradients.get(value)
