@@ -32,9 +32,12 @@ KernelPtr prepare(const Request& request, const ops::LocalResponseNorm& op) {
 // In the layout of the forward half, which the workspace is for.
 KernelPtr prepare(const Request& request, const ops::LocalResponseNormBackward& op) {
   if (!request.hasInput(2)) throw unsupported("needs the forward's workspace");
-  // oneDNN 2.6 writes out of bounds for 1 and is wrong for 7 and more where channels do not fill their blocks.
-  if (op.size != 3 && op.size != 5)
-    throw unsupported("over " + std::to_string(op.size) + " channels; supported here: 3 and 5");
+  // oneDNN 2.6 writes out of bounds for 1 and is wrong for 7 and more where channels do not fill their
+  // blocks.
+  const int64_t channels = request.input(0).shape[1];
+  if (op.size == 1 || (op.size > 5 && channels % 16 != 0))
+    throw unsupported("over " + std::to_string(op.size) + " of " + std::to_string(channels) +
+                      " channels; supported here: 3, 5, and more of a multiple of 16");
   const LayoutPtr workspace = request.inputLayout(2);
   const auto& forward = forwardIn<dnnl::lrn_forward::primitive_desc>(*workspace);
   const Desc x = forward.src_desc();

@@ -137,7 +137,7 @@ describe('local response norm', () => {
     for (const size of [1, 7])
       await expect(
         check(device, ({ input }) => localResponseNorm(input('x', [1, 17, 3, 3]), { size })),
-      ).rejects.toThrow(`over ${size} channels; supported here: 3 and 5`)
+      ).rejects.toThrow(`over ${size} of 17 channels; supported here: 3, 5, and more of a multiple of 16`)
   })
 
   test('takes alpha as the paper has it, or divided as Caffe does', async () => {
