@@ -188,7 +188,7 @@ const lenet5Modern: Recipe = {
   notes: 'Weights start as U(-1 / sqrt(fan-in), 1 / sqrt(fan-in)).',
   optimizer: { kind: 'sgd', lr: 0.08, momentum: 0.9, weightDecay: 5e-4 },
   schedule: { kind: 'oneCycle', rise: 0.25 },
-  epochs: 5,
+  epochs: 4,
   batch: 128,
 }
 
