@@ -107,10 +107,10 @@ async function plotAll(): Promise<void> {
   if (runs.size === 0) return
   const svg = await drawPlot({
     title: `Plain and residual networks on CIFAR-10, ${epochs} epochs`,
-    x: { title: 'epochs' },
+    x: { title: 'epochs', domain: [0, epochs], whole: true },
     y: { title: 'error (%)', zero: true },
-    series: [...runs].flatMap(([name, run]) => lines(name, run)),
-    width: 720,
+    series: lines(runs),
+    width: 740,
     height: 420,
   })
   await writeFile(join(out, 'degradation.svg'), svg)
@@ -133,21 +133,18 @@ async function plotAll(): Promise<void> {
   console.log(join(out, 'degradation.svg'))
 }
 
-/** As in figure 6: dashed the error in training, solid the one on the test images. */
-function lines(name: Name, { epochs }: RunMetrics): Series[] {
-  const colour = NETWORKS[name]
+/** As in figure 6: solid the errors on the test images, dashed those in training. */
+function lines(runs: ReadonlyMap<Name, RunMetrics>): Series[] {
+  const of = (what: string, error: (epoch: RunMetrics['epochs'][number]) => number) =>
+    [...runs].map(([name, { epochs }]) => ({
+      name: `${name} ${what}`,
+      colour: NETWORKS[name],
+      points: epochs.map((epoch) => [epoch.epoch, 100 * error(epoch)] as const),
+    }))
+  const training = of('training', ({ train }) => 1 - train.top1)
   return [
-    {
-      name: `${name}, test`,
-      colour,
-      points: epochs.map(({ epoch, validation }) => [epoch, 100 * (1 - validation!.top1)]),
-    },
-    {
-      name: `${name}, training`,
-      colour,
-      line: 'dashed',
-      points: epochs.map(({ epoch, train }) => [epoch, 100 * (1 - train.top1)]),
-    },
+    ...of('test', ({ validation }) => 1 - validation!.top1),
+    ...training.map((series) => ({ ...series, line: 'dashed' as const })),
   ]
 }
 
