@@ -52,7 +52,7 @@ afterAll(() => {
 it.each(NETWORKS)('%s in training, beside PyTorch in float64', { timeout: 300_000 }, async (network) => {
   const { train, seed } = readReference(network)
   const { shape, name } = train!.image
-  const model: AnyModel = createModel(network as ModelName, withoutDropout(network)) as AnyModel
+  const model: AnyModel = createModel(network as ModelName, withoutDropout(network))
   await setFixtureWeights(model, seed)
   const program = await model.compile(device, {
     batch: shape[0]!,

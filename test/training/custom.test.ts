@@ -1,5 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createModel, crossEntropy, Device, Model, nn, sgd, tensor, type Loss, type Tensor } from '../../ts/index.js'
+import {
+  createModel,
+  crossEntropy,
+  Device,
+  Model,
+  nn,
+  sgd,
+  tensor,
+  type Loss,
+  type Tensor,
+} from '../../ts/index.js'
 import { MNIST } from '../../ts/data/preprocessing.js'
 import { drawn } from '../support/gradients.js'
 

@@ -148,7 +148,7 @@ export class TrainingProgram<Outputs extends string = 'logits'> {
       open = false
     }
     return {
-      output: results as Readonly<Record<Outputs, Tensor>>,
+      output: results,
       backward: async (gradients) => {
         const inputs = this.seeds(gradients)
         finish()
