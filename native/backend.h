@@ -27,6 +27,8 @@ using LayoutPtr = std::shared_ptr<const Layout>;
 struct Operand {
   TensorSpec spec;
   LayoutPtr layout;
+  // A kept tensor that may still be kept otherwise: asking for another elementwise layout costs nothing.
+  bool movable = false;
 };
 struct Operands {
   std::vector<std::optional<Operand>> inputs, outputs;

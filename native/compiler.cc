@@ -111,10 +111,11 @@ class Scheduler {
     append(phase, std::move(step));
   }
 
-  // Whether the store may keep a parameter as this plan, which updates it, would like it best.
-  bool movable(const Buffer& buffer, const Layout& layout) const {
+  // Whether the store may keep a parameter as this plan, which updates it, would like it best: in any
+  // elementwise layout.
+  bool movable(const Buffer& buffer) const {
     return buffer.parameter != absent && plan_.parameters[buffer.parameter].updated && !buffer.used &&
-           bound_[buffer.parameter]->programs == 1 && layout.elementwise();
+           bound_[buffer.parameter]->programs == 1;
   }
 
   void move(Buffer& buffer, const LayoutPtr& layout) {
@@ -132,7 +133,7 @@ class Scheduler {
       buffer.used = true;
       return primary.slot;
     }
-    if (movable(buffer, *layout)) {
+    if (movable(buffer) && layout->elementwise()) {
       move(buffer, layout);
       buffer.used = true;
       return primary.slot;
@@ -152,7 +153,8 @@ class Scheduler {
     Operands operands;
     for (const int b : instruction.inputs) {
       operands.inputs.emplace_back();
-      if (b != absent) operands.inputs.back() = {plan_.buffers[b], buffers_[b].versions.front().layout};
+      if (b == absent) continue;
+      operands.inputs.back() = {plan_.buffers[b], buffers_[b].versions.front().layout, movable(buffers_[b])};
     }
     for (const int b : instruction.outputs) {
       operands.outputs.emplace_back();
@@ -221,7 +223,7 @@ class Scheduler {
                       title(instruction), primary.layout->name(), layout->name());
       } else if (!layout->equals(*buffer.versions.front().layout)) {
         // A parameter that is overwritten without being read.
-        if (movable(buffer, *layout)) {
+        if (movable(buffer) && layout->elementwise()) {
           move(buffer, layout);
         } else {
           late.push_back({b, slot(layout->bytes()), layout});

@@ -50,6 +50,13 @@ std::unique_ptr<FunctionKernel> inPlace(const Request& request, const char* name
   return kernel;
 }
 
+// For a tensor that is updated from another: that one's layout, if it may still be kept so, otherwise its
+// own.
+LayoutPtr keptAs(const Request& request) {
+  const LayoutPtr other = request.inputLayout(1);
+  return request.operands.inputs[0]->movable && other->elementwise() ? other : request.inputLayout(0);
+}
+
 }  // namespace
 
 // The sums of parts are added in order, so that the norm does not depend on the number of threads.
@@ -84,7 +91,7 @@ KernelPtr prepare(const Request& request, const ops::GradientNorm&) {
 }
 
 KernelPtr prepare(const Request& request, const ops::Accumulate&) {
-  auto kernel = inPlace(request, "accumulate", request.inputLayout(0));
+  auto kernel = inPlace(request, "accumulate", keptAs(request));
   kernel->body = mixing(floatsOf(*kernel->outputs[0]), 1, 1);
   return kernel;
 }
@@ -101,7 +108,7 @@ KernelPtr prepare(const Request& request, const ops::Clear&) {
 }
 
 KernelPtr prepare(const Request& request, const ops::MovingAverage& op) {
-  auto kernel = inPlace(request, "movingAverage", request.inputLayout(0));
+  auto kernel = inPlace(request, "movingAverage", keptAs(request));
   kernel->body =
       mixing(floatsOf(*kernel->outputs[0]), static_cast<float>(op.decay), static_cast<float>(1 - op.decay));
   return kernel;
