@@ -45,21 +45,20 @@ struct Tensor {
 
   int64_t partCount() const { return static_cast<int64_t>(division.chunks.size()) * division.lanes; }
 
-  // Passes over the chunks of a group on all threads: pass(chunk, where its part of sums begins).
+  // Passes over all chunks on all threads: pass(chunk, where its part of sums begins).
   template <class Pass>
-  void overGroup(const Division::Group& group, const Pass& pass) const {
+  void overChunks(const Pass& pass) const {
+    const auto count = static_cast<int64_t>(division.chunks.size());
 #pragma omp parallel for
-    for (int64_t i = group.firstChunk; i < group.lastChunk; ++i) pass(division.chunks[i], i * division.lanes);
+    for (int64_t i = 0; i < count; ++i) pass(division.chunks[i], i * division.lanes);
   }
 
-  // Calls add(channel, part) for every channel in a group and each of its parts.
+  // Calls add(channel, part, chunk) for every channel and each of its parts.
   template <class Add>
-  void overParts(const Division::Group& group, const Add& add) const {
-    for (int64_t i = group.firstChunk; i < group.lastChunk; ++i) {
-      const Chunk& chunk = division.chunks[i];
-      for (int64_t lane = 0; lane < division.lanes; ++lane)
-        add(chunk.channel + lane, i * division.lanes + lane, chunk);
-    }
+  void overParts(const Add& add) const {
+    int64_t part = 0;
+    for (const Chunk& chunk : division.chunks)
+      for (int64_t lane = 0; lane < division.lanes; ++lane) add(chunk.channel + lane, part++, chunk);
   }
 
   ViewedLayout seen;
@@ -72,15 +71,14 @@ struct Tensor {
 double inverseDeviation(double variance, double eps) { return 1 / std::sqrt(variance + eps); }
 
 // Both halves of the norm must come to the same, or they would disagree about what ReLU lets through.
-void scaleOf(const Tensor& tensor, const Division::Group& group, const float* gamma, const float* variance,
-             double eps, float* scale) {
-  for (int64_t c = group.firstChannel; c < group.lastChannel; ++c)
+void scaleOf(const Tensor& tensor, const float* gamma, const float* variance, double eps, float* scale) {
+  for (int64_t c = 0; c < tensor.division.channels; ++c)
     scale[c] = c < tensor.channels ? static_cast<float>(gamma[c] * inverseDeviation(variance[c], eps)) : 0.f;
 }
 
 // Lanes that are no channels get zeros.
-void copyOf(const Tensor& tensor, const Division::Group& group, const float* from, float* to) {
-  for (int64_t c = group.firstChannel; c < group.lastChannel; ++c) to[c] = c < tensor.channels ? from[c] : 0;
+void copyOf(const Tensor& tensor, const float* from, float* to) {
+  for (int64_t c = 0; c < tensor.division.channels; ++c) to[c] = c < tensor.channels ? from[c] : 0;
 }
 
 const float* operand(const Pointers& p, size_t index) { return static_cast<const float*>(p.inputs[index]); }
@@ -105,13 +103,13 @@ struct Training {
         squares(tensor.scratch.add<double>(tensor.division.channels)) {}
 
   // Every chunk's sums and, about its own mean, squares, while it is in the cache: x is read once for both.
-  void measure(const Division::Group& group, const Pointers& p, float* mean, float* variance) const {
+  void measure(const Pointers& p, float* mean, float* variance) const {
     const int64_t lanes = tensor.division.lanes;
     const float* x = operand(p, 0);
     auto* sums = in<double>(p.scratch, tensor.partSums);
     auto* squaresOfParts = in<double>(p.scratch, tensor.partProducts);
     auto* center = in<float>(p.scratch, centers);
-    tensor.overGroup(group, [&](const Chunk& chunk, int64_t part) {
+    tensor.overChunks([&](const Chunk& chunk, int64_t part) {
       sumOf(chunk, lanes, x + chunk.offset, sums + part);
       for (int64_t i = part; i < part + lanes; ++i)
         center[i] = static_cast<float>(sums[i] / static_cast<double>(chunk.pixels));
@@ -119,17 +117,17 @@ struct Training {
     });
     auto* total = in<double>(p.scratch, totals);
     auto* square = in<double>(p.scratch, squares);
-    for (int64_t c = group.firstChannel; c < group.lastChannel; ++c) total[c] = square[c] = 0;
-    tensor.overParts(group, [&](int64_t c, int64_t part, const Chunk&) { total[c] += sums[part]; });
+    for (int64_t c = 0; c < tensor.division.channels; ++c) total[c] = square[c] = 0;
+    tensor.overParts([&](int64_t c, int64_t part, const Chunk&) { total[c] += sums[part]; });
     const auto count = static_cast<double>(tensor.count);
     // Chan et al. 1979: squares about parts' means become squares about the whole's.
-    tensor.overParts(group, [&](int64_t c, int64_t part, const Chunk& chunk) {
+    tensor.overParts([&](int64_t c, int64_t part, const Chunk& chunk) {
       const auto pixels = static_cast<double>(chunk.pixels);
       const double rest = sums[part] / pixels - center[part];
       const double distance = sums[part] / pixels - total[c] / count;
       square[c] += squaresOfParts[part] + pixels * (distance * distance - rest * rest);
     });
-    for (int64_t c = group.firstChannel; c < std::min(group.lastChannel, tensor.channels); ++c) {
+    for (int64_t c = 0; c < tensor.channels; ++c) {
       mean[c] = static_cast<float>(total[c] / count);
       variance[c] = static_cast<float>(std::max(square[c], 0.) / count);
     }
@@ -145,17 +143,15 @@ struct Training {
     float *mean = result(p, 1), *variance = result(p, 2);
     auto* scale = in<float>(p.scratch, tensor.scale);
     const Coefficients c{in<float>(p.scratch, tensor.mean), scale, in<float>(p.scratch, tensor.shift)};
-    for (const Division::Group& group : tensor.division.groups) {
-      measure(group, p, mean, variance);
-      scaleOf(tensor, group, operand(p, 1), variance, eps, scale);
-      copyOf(tensor, group, mean, in<float>(p.scratch, tensor.mean));
-      copyOf(tensor, group, operand(p, 2), in<float>(p.scratch, tensor.shift));
-      tensor.overGroup(group, [&](const Chunk& chunk, int64_t) {
-        const Coefficients own{c.mean + chunk.channel, c.scale + chunk.channel, c.shift + chunk.channel};
-        normalize(chunk, tensor.division.lanes, own, relu, operand(p, 0) + chunk.offset,
-                  result(p, 0) + chunk.offset);
-      });
-    }
+    measure(p, mean, variance);
+    scaleOf(tensor, operand(p, 1), variance, eps, scale);
+    copyOf(tensor, mean, in<float>(p.scratch, tensor.mean));
+    copyOf(tensor, operand(p, 2), in<float>(p.scratch, tensor.shift));
+    tensor.overChunks([&](const Chunk& chunk, int64_t) {
+      const Coefficients own{c.mean + chunk.channel, c.scale + chunk.channel, c.shift + chunk.channel};
+      normalize(chunk, tensor.division.lanes, own, relu, operand(p, 0) + chunk.offset,
+                result(p, 0) + chunk.offset);
+    });
     const auto count = static_cast<double>(tensor.count);
     update(mean, result(p, 3), 1);
     update(variance, result(p, 4), count > 1 ? count / (count - 1) : 1);
@@ -179,20 +175,20 @@ struct Backward {
         slope(tensor.scratch.add<float>(tensor.division.channels)) {}
 
   // The parameters' gradients, and from them what x's depends on.
-  void conclude(const Division::Group& group, const Pointers& p, bool summed) const {
+  void conclude(const Pointers& p, bool summed) const {
     const auto* sums = in<double>(p.scratch, tensor.partSums);
     const auto* productsOfParts = in<double>(p.scratch, tensor.partProducts);
     auto *sum = in<double>(p.scratch, totals), *product = in<double>(p.scratch, products);
-    for (int64_t c = group.firstChannel; c < group.lastChannel; ++c) sum[c] = product[c] = 0;
+    for (int64_t c = 0; c < tensor.division.channels; ++c) sum[c] = product[c] = 0;
     if (summed)
-      tensor.overParts(group, [&](int64_t c, int64_t part, const Chunk&) {
+      tensor.overParts([&](int64_t c, int64_t part, const Chunk&) {
         sum[c] += sums[part];
         product[c] += productsOfParts[part];
       });
     float *dgamma = result(p, 1), *dbeta = result(p, 2);
     auto *offsets = in<float>(p.scratch, offset), *slopes = in<float>(p.scratch, slope);
     const auto count = static_cast<double>(tensor.count);
-    for (int64_t c = group.firstChannel; c < group.lastChannel; ++c) {
+    for (int64_t c = 0; c < tensor.division.channels; ++c) {
       offsets[c] = slopes[c] = 0;
       if (c >= tensor.channels) continue;
       const double inverse = inverseDeviation(operand(p, 5)[c], eps);
@@ -211,26 +207,24 @@ struct Backward {
     auto* mean = in<float>(p.scratch, tensor.mean);
     auto* shift = in<float>(p.scratch, tensor.shift);
     const bool sums = !constant || result(p, 1) || result(p, 2);
-    for (const Division::Group& group : tensor.division.groups) {
-      scaleOf(tensor, group, operand(p, 2), operand(p, 5), eps, scale);
-      copyOf(tensor, group, operand(p, 3), shift);
-      copyOf(tensor, group, operand(p, 4), mean);
-      const auto own = [&](const Chunk& chunk) {
-        return Coefficients{mean + chunk.channel, scale + chunk.channel, shift + chunk.channel};
-      };
-      if (sums)
-        tensor.overGroup(group, [&](const Chunk& chunk, int64_t part) {
-          gradientSumsOf(chunk, lanes, own(chunk), relu, x + chunk.offset, dy + chunk.offset,
-                         in<double>(p.scratch, tensor.partSums) + part,
-                         in<double>(p.scratch, tensor.partProducts) + part);
-        });
-      conclude(group, p, sums);
-      const auto *offsets = in<float>(p.scratch, offset), *slopes = in<float>(p.scratch, slope);
-      tensor.overGroup(group, [&](const Chunk& chunk, int64_t) {
-        gradientOf(chunk, lanes, own(chunk), {offsets + chunk.channel, slopes + chunk.channel}, relu,
-                   x + chunk.offset, dy + chunk.offset, result(p, 0) + chunk.offset);
+    scaleOf(tensor, operand(p, 2), operand(p, 5), eps, scale);
+    copyOf(tensor, operand(p, 3), shift);
+    copyOf(tensor, operand(p, 4), mean);
+    const auto own = [&](const Chunk& chunk) {
+      return Coefficients{mean + chunk.channel, scale + chunk.channel, shift + chunk.channel};
+    };
+    if (sums)
+      tensor.overChunks([&](const Chunk& chunk, int64_t part) {
+        gradientSumsOf(chunk, lanes, own(chunk), relu, x + chunk.offset, dy + chunk.offset,
+                       in<double>(p.scratch, tensor.partSums) + part,
+                       in<double>(p.scratch, tensor.partProducts) + part);
       });
-    }
+    conclude(p, sums);
+    const auto *offsets = in<float>(p.scratch, offset), *slopes = in<float>(p.scratch, slope);
+    tensor.overChunks([&](const Chunk& chunk, int64_t) {
+      gradientOf(chunk, lanes, own(chunk), {offsets + chunk.channel, slopes + chunk.channel}, relu,
+                 x + chunk.offset, dy + chunk.offset, result(p, 0) + chunk.offset);
+    });
   }
 };
 

@@ -7,7 +7,7 @@
 namespace fovea::cpu {
 namespace {
 
-constexpr int64_t chunkFloats = 1 << 15, groupFloats = 1 << 20;
+constexpr int64_t chunkFloats = 1 << 15;
 constexpr int64_t fewestPixels = 64;  // of a chunk, or its sums would be as large as it is
 constexpr int64_t width = 16;         // of a vector
 
@@ -184,20 +184,13 @@ Division divide(const ChannelView& view) {
   ChannelView seen = view;
   if (view.lanes == view.channels || (view.lanes == 1 && view.spatial == 1))
     seen = {1, view.channels, 1, view.batch * view.spatial, view.channels};
-  Division division{seen.lanes, seen.blocks * seen.lanes, {}, {}};
+  Division division{seen.lanes, seen.blocks * seen.lanes, {}};
   const int64_t pixels = std::max(fewestPixels, chunkFloats / seen.lanes);
-  const int64_t perGroup = std::max<int64_t>(1, groupFloats / (seen.batch * seen.spatial * seen.lanes));
-  for (int64_t first = 0; first < seen.blocks; first += perGroup) {
-    const int64_t last = std::min(seen.blocks, first + perGroup);
-    const auto begin = static_cast<int64_t>(division.chunks.size());
-    for (int64_t n = 0; n < seen.batch; ++n)
-      for (int64_t block = first; block < last; ++block)
-        for (int64_t s = 0; s < seen.spatial; s += pixels)
-          division.chunks.push_back(
-              {block * seen.lanes, seen.row(n, block) + s * seen.lanes, std::min(pixels, seen.spatial - s)});
-    division.groups.push_back(
-        {begin, static_cast<int64_t>(division.chunks.size()), first * seen.lanes, last * seen.lanes});
-  }
+  for (int64_t n = 0; n < seen.batch; ++n)
+    for (int64_t block = 0; block < seen.blocks; ++block)
+      for (int64_t s = 0; s < seen.spatial; s += pixels)
+        division.chunks.push_back(
+            {block * seen.lanes, seen.row(n, block) + s * seen.lanes, std::min(pixels, seen.spatial - s)});
   return division;
 }
 

@@ -13,16 +13,11 @@ struct Chunk {
   int64_t offset, pixels;
 };
 
-// A tensor cut into chunks that fit in a core's own cache, and the chunks into groups that fit in the shared
-// one: a group is passed over again before the next comes. It is the same for any number of threads, and so
+// A tensor cut into chunks that fit in a core's own cache. It is the same for any number of threads, and so
 // are the sums.
 struct Division {
-  struct Group {
-    int64_t firstChunk, lastChunk, firstChannel, lastChannel;
-  };
   int64_t lanes, channels;  // with lanes that are no channels
   std::vector<Chunk> chunks;
-  std::vector<Group> groups;
 };
 Division divide(const ChannelView& view);
 
