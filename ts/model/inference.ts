@@ -1,20 +1,21 @@
 import type { Plan } from '../compile/plan.js'
 import { ShapeError } from '../errors.js'
-import type { ScheduleEntry } from '../runtime/native.js'
 import type { Program } from '../runtime/program.js'
+import { CompiledProgram } from './compiled.js'
 import { elementCount, formatShape, Tensor } from '../tensor.js'
 
 /** A network compiled for inference on batches of one size. */
-export class InferenceProgram<Outputs extends string = 'logits'> {
+export class InferenceProgram<Outputs extends string = 'logits'> extends CompiledProgram {
   /** `[N, C, H, W]` of a full batch. */
   readonly inputShape: readonly [number, number, number, number]
   private readonly outputs: readonly Outputs[]
 
   constructor(
     private readonly name: string,
-    private readonly program: Program,
+    program: Program,
     plan: Plan,
   ) {
+    super(program)
     this.inputShape = plan.buffers[plan.inputs[0]!.buffer]!.shape as [number, number, number, number]
     this.outputs = plan.outputs.map((output) => output.name as Outputs)
   }
@@ -57,24 +58,5 @@ export class InferenceProgram<Outputs extends string = 'logits'> {
     return Object.fromEntries(
       Object.entries(results).map(([name, result]) => [name, trim(result)]),
     ) as Record<Outputs, Tensor>
-  }
-
-  /** The realised schedule: kernels, layouts, reorders and bytes. */
-  describe(): readonly ScheduleEntry[] {
-    return this.program.describe()
-  }
-
-  /** Bytes of device memory beside the weights. */
-  get arenaBytes(): number {
-    return this.program.arenaBytes
-  }
-
-  /** Frees the device memory when the work in flight is done. */
-  dispose(): void {
-    this.program.dispose()
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose()
   }
 }

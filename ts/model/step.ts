@@ -5,8 +5,8 @@ import { InvalidArgumentError, ShapeError } from '../errors.js'
 import type { Graph, Value } from '../graph/graph.js'
 import type { Parameter } from '../nn/module.js'
 import type { Device } from '../runtime/device.js'
-import type { ScheduleEntry } from '../runtime/native.js'
 import type { Program } from '../runtime/program.js'
+import { CompiledProgram } from './compiled.js'
 import type { Store } from '../runtime/store.js'
 import { elementCount, formatShape, sameShape, Tensor, type Shape } from '../tensor.js'
 import type { CompileOptions, Model } from './model.js'
@@ -113,7 +113,7 @@ const AVERAGE = 'average'
 const ACCUMULATED = 'gradient'
 
 /** One training step as one native call: forward, loss, backward and update. */
-export class TrainingStep {
+export class TrainingStep extends CompiledProgram {
   /** Learning rate of the next run. */
   lr: number
   /** Updates made so far. */
@@ -125,10 +125,11 @@ export class TrainingStep {
 
   private constructor(
     private readonly model: Model<string, string>,
-    private readonly program: Program,
+    program: Program,
     plan: Plan,
     private readonly options: TrainingStepOptions,
   ) {
+    super(program)
     this.lr = options.optimizer.lr
     const parameters = new Set(model.parameters.map(({ name }) => name))
     this.names = plan.parameters.map(({ name }) => name).filter((name) => !parameters.has(name))
@@ -270,25 +271,6 @@ export class TrainingStep {
           got: formatShape(got),
         },
       )
-  }
-
-  /** The realised schedule: kernels, layouts, reorders and bytes. */
-  describe(): readonly ScheduleEntry[] {
-    return this.program.describe()
-  }
-
-  /** Bytes of device memory beside weights and optimizer state. */
-  get arenaBytes(): number {
-    return this.program.arenaBytes
-  }
-
-  /** Frees the device memory when the work in flight is done. */
-  dispose(): void {
-    this.program.dispose()
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose()
   }
 }
 

@@ -2,8 +2,8 @@ import { differentiate } from '../compile/gradient.js'
 import { optimize, toPlan } from '../compile/compile.js'
 import type { Plan } from '../compile/plan.js'
 import { BusyError, InvalidArgumentError, ShapeError } from '../errors.js'
-import type { ScheduleEntry } from '../runtime/native.js'
 import type { Program } from '../runtime/program.js'
+import { CompiledProgram } from './compiled.js'
 import { formatShape, sameShape, type Shape, type Tensor } from '../tensor.js'
 import type { CompileOptions, Model } from './model.js'
 import { frozenNames, type Pattern } from './patterns.js'
@@ -48,7 +48,7 @@ const SEED_PREFIX = 'gradient of '
 const INPUT = 'input'
 
 /** A network whose forward and backward halves are called by hand. It does not change the weights. */
-export class TrainingProgram<Outputs extends string = 'logits'> {
+export class TrainingProgram<Outputs extends string = 'logits'> extends CompiledProgram {
   /** `[N, C, H, W]` */
   readonly inputShape: Shape
   private readonly outputs: ReadonlyMap<Outputs, Shape>
@@ -60,10 +60,11 @@ export class TrainingProgram<Outputs extends string = 'logits'> {
   /** @internal */
   constructor(
     private readonly model: Model<string, Outputs>,
-    private readonly program: Program,
+    program: Program,
     plan: Plan,
     private readonly options: TrainingOptions,
   ) {
+    super(program)
     const shapeOf = (buffer: number) => plan.buffers[buffer]!.shape
     this.inputShape = shapeOf(plan.inputs.find(({ name }) => name === INPUT)!.buffer)
     const isGradient = (name: string) => name.startsWith(SEED_PREFIX)
@@ -199,24 +200,5 @@ export class TrainingProgram<Outputs extends string = 'logits'> {
         `${this.model.name} expects ${what} of shape ${formatShape(expected)}, got ${formatShape(got)}`,
         { subject: what, expected: formatShape(expected), got: formatShape(got) },
       )
-  }
-
-  /** The realised schedule: kernels, layouts, reorders and bytes. */
-  describe(): readonly ScheduleEntry[] {
-    return this.program.describe()
-  }
-
-  /** Bytes of device memory beside the weights. */
-  get arenaBytes(): number {
-    return this.program.arenaBytes
-  }
-
-  /** Frees the device memory when the work in flight is done. */
-  dispose(): void {
-    this.program.dispose()
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose()
   }
 }
