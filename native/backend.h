@@ -7,6 +7,7 @@
 
 #include "memory.h"
 #include "plan.h"
+#include "tuning.h"
 
 namespace fovea {
 
@@ -29,6 +30,8 @@ struct Operand {
   LayoutPtr layout;
   // A kept tensor that may still be kept otherwise: asking for another elementwise layout costs nothing.
   bool movable = false;
+  // It changes with the parameters' version only, so that another layout costs nothing but memory.
+  bool constant = false;
 };
 struct Operands {
   std::vector<std::optional<Operand>> inputs, outputs;
@@ -78,6 +81,8 @@ class Backend {
   // Host to device, device to host, in the plain layout; both return when done.
   virtual void upload(void* to, const void* from, size_t bytes) = 0;
   virtual void download(void* to, const void* from, size_t bytes) = 0;
+  // What was found out about kernels' speed; nullptr where nothing is measured.
+  virtual TuningTable* tuning() { return nullptr; }
   // Returns when everything that was enqueued is done.
   virtual void synchronize() = 0;
 };
@@ -85,6 +90,7 @@ class Backend {
 // Throws Error DEVICE_UNAVAILABLE for a name that this build does not know.
 struct DeviceOptions {
   int threads = 0;  // 0: one a core
+  Tuning tuning = Tuning::fast;
 };
 std::shared_ptr<Backend> openBackend(const std::string& name, const DeviceOptions& options,
                                      std::shared_ptr<MemoryMeter> meter);

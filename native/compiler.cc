@@ -154,7 +154,8 @@ class Scheduler {
     for (const int b : instruction.inputs) {
       operands.inputs.emplace_back();
       if (b == absent) continue;
-      operands.inputs.back() = {plan_.buffers[b], buffers_[b].versions.front().layout, movable(buffers_[b])};
+      operands.inputs.back() = {plan_.buffers[b], buffers_[b].versions.front().layout, movable(buffers_[b]),
+                                buffers_[b].constant};
     }
     for (const int b : instruction.outputs) {
       operands.outputs.emplace_back();

@@ -1,6 +1,7 @@
 #include <string_view>
 
 #include "families.h"
+#include "tuner.h"
 
 namespace fovea::cpu {
 namespace {
@@ -27,9 +28,6 @@ Geometry geometryOf(const ops::ConvolutionGeometry& op, const Shape& weight) {
   }
   return geometry;
 }
-
-// The one place where the algorithm is chosen.
-algorithm algorithmFor(const Geometry&) { return algorithm::convolution_direct; }
 
 // oneDNN's first choice forward is its batch-reduce kernels, channels last: 5 to 10 % faster a convolution
 // than the blocked ones (Zen 5, AVX-512). But Winograd and the whole backward half are blocked only, so that
@@ -71,11 +69,48 @@ dnnl::primitive_attr attributesOf(const ops::Convolution& op, bool residual) {
 }
 
 // Backward's primitives are described with the forward one as a hint.
-dnnl::convolution_forward::primitive_desc forwardHint(const Request& request, const Geometry& geometry,
-                                                      const Desc& x, const Desc& weight, const Desc& y) {
-  return {{prop_kind::forward_training, algorithmFor(geometry), x, weight, y, geometry.strides,
-           geometry.dilation, geometry.before, geometry.after},
+dnnl::convolution_forward::primitive_desc forwardHint(const Request& request, algorithm algorithm,
+                                                      const Geometry& geometry, const Desc& x,
+                                                      const Desc& weight, const Desc& y) {
+  return {{prop_kind::forward_training, algorithm, x, weight, y, geometry.strides, geometry.dilation,
+           geometry.before, geometry.after},
           request.context.engine};
+}
+
+// What a convolution's speed depends on.
+std::string problemOf(const char* name, const Request& request, const ops::ConvolutionGeometry& op,
+                      const Shape& x, const Shape& weight, const std::string& rest) {
+  const auto list = [](const auto& numbers) {
+    std::string text;
+    for (const int64_t number : numbers) text += (text.empty() ? "" : "x") + std::to_string(number);
+    return text;
+  };
+  return std::string(name) + " " + nameOf(request.input(0).dtype) + " x " + list(x) + " weight " +
+         list(weight) + " stride " + list(op.stride) + " padding " + list(op.padding) + " dilation " +
+         list(op.dilation) + " groups " + std::to_string(op.groups) + rest;
+}
+
+// Winograd's transforms are made for these alone.
+bool winogradFits(const ops::ConvolutionGeometry& op, const Shape& weight, DType dtype) {
+  return dtype == DType::f32 && op.groups == 1 && op.stride == ops::Pair{1, 1} &&
+         op.dilation == ops::Pair{1, 1} && weight[2] == 3 && weight[3] == 3;
+}
+
+bool isWinograd(const std::string& implementation) {
+  return implementation.find("wino") != std::string::npos;
+}
+
+// The algorithms that there are for a convolution, the fastest of which is taken. `make` prepares one.
+template <class Make>
+KernelPtr chooseAlgorithm(const Request& request, const std::string& problem,
+                          const ops::ConvolutionGeometry& op, const Shape& weight, const Make& make) {
+  if (!winogradFits(op, weight, request.input(0).dtype)) return make(algorithm::convolution_direct);
+  return choose(request.context, problem,
+                {{"direct", [&] { return make(algorithm::convolution_direct); }},
+                 {"winograd", [&]() -> KernelPtr {
+                    auto kernel = make(algorithm::convolution_winograd);
+                    return isWinograd(kernel->implementation()) ? std::move(kernel) : nullptr;
+                  }}});
 }
 
 }  // namespace
@@ -83,69 +118,92 @@ dnnl::convolution_forward::primitive_desc forwardHint(const Request& request, co
 KernelPtr prepare(const Request& request, const ops::Convolution& op) {
   const TensorSpec &x = request.input(0), &weight = request.input(1), &y = request.output(0);
   const bool bias = request.hasInput(2), residual = request.hasInput(3);
+  const bool relu = op.activation == ops::Activation::relu;
+  // Packed weights are worth their packing only where it is done once.
+  const bool packed = request.operands.inputs[1]->constant;
+  const auto kind = packed ? prop_kind::forward_inference : prop_kind::forward_training;
   const Geometry geometry = geometryOf(op, weight.shape);
   const auto attributes = attributesOf(op, residual);
-  const auto description = chooseImplementation(candidates, [&](Formats formats) {
-    const Desc xDesc = describe(formats, x.dtype, x.shape);
-    const Desc weightDesc = describe(formats, weight.dtype, geometry.weight);
-    const Desc yDesc = describeOutput(request, 0, formats, y.shape);
-    using Description = dnnl::convolution_forward::desc;
-    const auto kind = prop_kind::forward_inference;
-    const auto desc =
-        bias ? Description(kind, algorithmFor(geometry), xDesc, weightDesc, vectorDesc(request.input(2)),
-                           yDesc, geometry.strides, geometry.dilation, geometry.before, geometry.after)
-             : Description(kind, algorithmFor(geometry), xDesc, weightDesc, yDesc, geometry.strides,
-                           geometry.dilation, geometry.before, geometry.after);
-    return preferBlocked(dnnl::convolution_forward::primitive_desc(desc, attributes, request.context.engine));
-  });
-  auto kernel = std::make_unique<PrimitiveKernel>(request, description);
-  kernel->input(0, DNNL_ARG_SRC).input(1, DNNL_ARG_WEIGHTS, Role::weights).output(0, DNNL_ARG_DST);
-  if (bias) kernel->input(2, DNNL_ARG_BIAS);
-  if (residual) kernel->accumulatedInput(3, 0);
-  return kernel;
+  const auto make = [&](algorithm algorithm) -> KernelPtr {
+    const auto description = chooseImplementation(candidates, [&](Formats formats) {
+      const Desc xDesc = describe(formats, x.dtype, x.shape);
+      const Desc weightDesc = describe(formats, weight.dtype, geometry.weight);
+      const Desc yDesc = describeOutput(request, 0, formats, y.shape);
+      using Description = dnnl::convolution_forward::desc;
+      const auto desc =
+          bias ? Description(kind, algorithm, xDesc, weightDesc, vectorDesc(request.input(2)), yDesc,
+                             geometry.strides, geometry.dilation, geometry.before, geometry.after)
+               : Description(kind, algorithm, xDesc, weightDesc, yDesc, geometry.strides, geometry.dilation,
+                             geometry.before, geometry.after);
+      return preferBlocked(
+          dnnl::convolution_forward::primitive_desc(desc, attributes, request.context.engine));
+    });
+    auto kernel = std::make_unique<PrimitiveKernel>(request, description);
+    kernel->input(0, DNNL_ARG_SRC).input(1, DNNL_ARG_WEIGHTS, Role::weights).output(0, DNNL_ARG_DST);
+    if (bias) kernel->input(2, DNNL_ARG_BIAS);
+    if (residual) kernel->accumulatedInput(3, 0);
+    return kernel;
+  };
+  const std::string rest = std::string(bias ? " bias" : "") + (residual ? " residual" : "") +
+                           (relu ? " relu" : "") + (packed ? " packed" : "");
+  return chooseAlgorithm(request, problemOf(op.name, request, op, x.shape, weight.shape, rest), op,
+                         weight.shape, make);
 }
 
 KernelPtr prepare(const Request& request, const ops::ConvolutionBackwardData& op) {
   const TensorSpec &dy = request.input(0), &weight = request.input(1), &dx = request.output(0);
   const Geometry geometry = geometryOf(op, weight.shape);
-  const auto description = chooseImplementation(candidates, [&](Formats formats) {
-    const Desc dyDesc = describe(formats, dy.dtype, dy.shape);
-    const Desc weightDesc = describe(formats, weight.dtype, geometry.weight);
-    const Desc dxDesc = describeOutput(request, 0, formats, dx.shape);
-    const dnnl::convolution_backward_data::desc desc(algorithmFor(geometry), dxDesc, weightDesc, dyDesc,
-                                                     geometry.strides, geometry.dilation, geometry.before,
-                                                     geometry.after);
-    return dnnl::convolution_backward_data::primitive_desc(
-        desc, userScratchpad(), request.context.engine,
-        forwardHint(request, geometry, dxDesc, weightDesc, dyDesc));
-  });
-  auto kernel = std::make_unique<PrimitiveKernel>(request, description);
-  kernel->input(0, DNNL_ARG_DIFF_DST).input(1, DNNL_ARG_WEIGHTS, Role::weights).output(0, DNNL_ARG_DIFF_SRC);
-  return kernel;
+  const auto make = [&](algorithm algorithm) -> KernelPtr {
+    const auto description = chooseImplementation(candidates, [&](Formats formats) {
+      const Desc dyDesc = describe(formats, dy.dtype, dy.shape);
+      const Desc weightDesc = describe(formats, weight.dtype, geometry.weight);
+      const Desc dxDesc = describeOutput(request, 0, formats, dx.shape);
+      const dnnl::convolution_backward_data::desc desc(algorithm, dxDesc, weightDesc, dyDesc,
+                                                       geometry.strides, geometry.dilation, geometry.before,
+                                                       geometry.after);
+      return dnnl::convolution_backward_data::primitive_desc(
+          desc, userScratchpad(), request.context.engine,
+          forwardHint(request, algorithm, geometry, dxDesc, weightDesc, dyDesc));
+    });
+    auto kernel = std::make_unique<PrimitiveKernel>(request, description);
+    kernel->input(0, DNNL_ARG_DIFF_DST)
+        .input(1, DNNL_ARG_WEIGHTS, Role::weights)
+        .output(0, DNNL_ARG_DIFF_SRC);
+    return kernel;
+  };
+  return chooseAlgorithm(request, problemOf(op.name, request, op, dx.shape, weight.shape, ""), op,
+                         weight.shape, make);
 }
 
 KernelPtr prepare(const Request& request, const ops::ConvolutionBackwardWeights& op) {
   const TensorSpec &x = request.input(0), &dy = request.input(1), &dweight = request.output(0);
   const bool bias = request.hasOutput(1);
   const Geometry geometry = geometryOf(op, dweight.shape);
-  const auto description = chooseImplementation(candidates, [&](Formats formats) {
-    const Desc xDesc = describe(formats, x.dtype, x.shape);
-    const Desc dyDesc = describe(formats, dy.dtype, dy.shape);
-    const Desc weightDesc = describeOutput(request, 0, formats, geometry.weight);
-    using Description = dnnl::convolution_backward_weights::desc;
-    const auto desc =
-        bias ? Description(algorithmFor(geometry), xDesc, weightDesc, vectorDesc(request.output(1)), dyDesc,
-                           geometry.strides, geometry.dilation, geometry.before, geometry.after)
-             : Description(algorithmFor(geometry), xDesc, weightDesc, dyDesc, geometry.strides,
-                           geometry.dilation, geometry.before, geometry.after);
-    return dnnl::convolution_backward_weights::primitive_desc(
-        desc, userScratchpad(), request.context.engine,
-        forwardHint(request, geometry, xDesc, weightDesc, dyDesc));
-  });
-  auto kernel = std::make_unique<PrimitiveKernel>(request, description);
-  kernel->input(0, DNNL_ARG_SRC).input(1, DNNL_ARG_DIFF_DST).output(0, DNNL_ARG_DIFF_WEIGHTS, Role::weights);
-  if (bias) kernel->output(1, DNNL_ARG_DIFF_BIAS);
-  return kernel;
+  const auto make = [&](algorithm algorithm) -> KernelPtr {
+    const auto description = chooseImplementation(candidates, [&](Formats formats) {
+      const Desc xDesc = describe(formats, x.dtype, x.shape);
+      const Desc dyDesc = describe(formats, dy.dtype, dy.shape);
+      const Desc weightDesc = describeOutput(request, 0, formats, geometry.weight);
+      using Description = dnnl::convolution_backward_weights::desc;
+      const auto desc =
+          bias ? Description(algorithm, xDesc, weightDesc, vectorDesc(request.output(1)), dyDesc,
+                             geometry.strides, geometry.dilation, geometry.before, geometry.after)
+               : Description(algorithm, xDesc, weightDesc, dyDesc, geometry.strides, geometry.dilation,
+                             geometry.before, geometry.after);
+      return dnnl::convolution_backward_weights::primitive_desc(
+          desc, userScratchpad(), request.context.engine,
+          forwardHint(request, algorithm, geometry, xDesc, weightDesc, dyDesc));
+    });
+    auto kernel = std::make_unique<PrimitiveKernel>(request, description);
+    kernel->input(0, DNNL_ARG_SRC)
+        .input(1, DNNL_ARG_DIFF_DST)
+        .output(0, DNNL_ARG_DIFF_WEIGHTS, Role::weights);
+    if (bias) kernel->output(1, DNNL_ARG_DIFF_BIAS);
+    return kernel;
+  };
+  return chooseAlgorithm(request,
+                         problemOf(op.name, request, op, x.shape, dweight.shape, bias ? " bias" : ""), op,
+                         dweight.shape, make);
 }
 
 }  // namespace fovea::cpu

@@ -55,8 +55,11 @@ class CpuBackend final : public Backend {
  public:
   CpuBackend(const DeviceOptions& options, std::shared_ptr<MemoryMeter> meter)
       : threads_(options.threads > 0 ? options.threads : coreCount()),
-        meter_(std::move(meter)),
-        context_{dnnl::engine(dnnl::engine::kind::cpu, 0), {}} {
+        context_{dnnl::engine(dnnl::engine::kind::cpu, 0),
+                 {},
+                 std::move(meter),
+                 options.tuning,
+                 std::make_shared<TuningTable>()} {
     context_.stream = dnnl::stream(context_.engine);
   }
 
@@ -71,8 +74,9 @@ class CpuBackend final : public Backend {
   // number must be the same when a primitive is made and when it runs.
   void activate() override { team_->activate(threads_); }
 
-  std::shared_ptr<Memory> allocate(size_t bytes) override { return allocateAligned(bytes, meter_); }
+  std::shared_ptr<Memory> allocate(size_t bytes) override { return allocateAligned(bytes, context_.meter); }
   std::shared_ptr<Memory> adopt(std::shared_ptr<Memory> host) override { return host; }
+  TuningTable* tuning() override { return context_.table.get(); }
   LayoutPtr plain(const TensorSpec& spec) override { return plainLayout(spec); }
 
   std::unique_ptr<Kernel> prepare(const Plan::Instruction& instruction, const Operands& operands) override {
@@ -116,7 +120,6 @@ class CpuBackend final : public Backend {
 
   int threads_;
   std::shared_ptr<ThreadTeam> team_ = ThreadTeam::shared();
-  std::shared_ptr<MemoryMeter> meter_;
   Context context_;
 };
 

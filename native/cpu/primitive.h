@@ -6,12 +6,16 @@
 
 #include "error.h"
 #include "layout.h"
+#include "tuning.h"
 
 namespace fovea::cpu {
 
 struct Context {
   dnnl::engine engine;
   dnnl::stream stream;
+  std::shared_ptr<MemoryMeter> meter;
+  Tuning tuning;
+  std::shared_ptr<TuningTable> table;
 };
 
 // One instruction's operands, as a family's `prepare` reads them.

@@ -8,20 +8,34 @@
 namespace fovea {
 namespace {
 
-DeviceOptions readOptions(const Napi::Value& value) {
-  DeviceOptions options;
-  if (value.IsUndefined()) return options;
-  if (!value.IsObject())
-    throw Error("INVALID_ARGUMENT", "options: expected an object", "options", "an object");
-  const Napi::Value threads = value.As<Napi::Object>().Get("threads");
-  if (threads.IsUndefined()) return options;
+int readThreads(const Napi::Value& threads) {
+  if (threads.IsUndefined()) return 0;
   const double number = threads.IsNumber() ? threads.As<Napi::Number>().DoubleValue() : 0;
   if (!(number >= 1 && number <= 4096) || number != static_cast<int>(number)) {
     const std::string got = threads.IsNumber() ? threads.ToString().Utf8Value() : "no number";
     throw Error("INVALID_ARGUMENT", "threads: expected a number of threads, got " + got, "threads",
                 "1 to 4096", got);
   }
-  options.threads = static_cast<int>(number);
+  return static_cast<int>(number);
+}
+
+Tuning readTuning(const Napi::Value& tuning) {
+  if (tuning.IsUndefined()) return Tuning::fast;
+  const std::string name = readName(tuning, "tuning");
+  if (name == "off") return Tuning::off;
+  if (name == "fast") return Tuning::fast;
+  if (name == "full") return Tuning::full;
+  throw Error("INVALID_ARGUMENT", "tuning: expected off, fast or full, got " + name, "tuning",
+              "off, fast, full", name);
+}
+
+DeviceOptions readOptions(const Napi::Value& value) {
+  DeviceOptions options;
+  if (value.IsUndefined()) return options;
+  if (!value.IsObject())
+    throw Error("INVALID_ARGUMENT", "options: expected an object", "options", "an object");
+  options.threads = readThreads(value.As<Napi::Object>().Get("threads"));
+  options.tuning = readTuning(value.As<Napi::Object>().Get("tuning"));
   return options;
 }
 
@@ -47,7 +61,9 @@ Napi::Function DeviceWrap::define(Napi::Env env) {
   return DefineClass(
       env, name,
       {InstanceAccessor<&DeviceWrap::description>("description"),
-       InstanceMethod<&DeviceWrap::memory>("memory"), InstanceMethod<&DeviceWrap::createStore>("createStore"),
+       InstanceMethod<&DeviceWrap::memory>("memory"), InstanceMethod<&DeviceWrap::tuned>("tuned"),
+       InstanceMethod<&DeviceWrap::useTuned>("useTuned"),
+       InstanceMethod<&DeviceWrap::createStore>("createStore"),
        InstanceMethod<&DeviceWrap::compile>("compile"), InstanceMethod<&DeviceWrap::close>("close")});
 }
 
@@ -76,6 +92,29 @@ Napi::Value DeviceWrap::memory(const Napi::CallbackInfo& info) {
   result.Set("live", static_cast<double>(context_->meter->live()));
   result.Set("peak", static_cast<double>(context_->meter->peak()));
   return result;
+}
+
+Napi::Value DeviceWrap::tuned(const Napi::CallbackInfo& info) {
+  const auto result = Napi::Object::New(info.Env());
+  if (const TuningTable* table = context_->backend->tuning())
+    for (const auto& [problem, kernel] : table->used()) result.Set(problem, kernel);
+  return result;
+}
+
+void DeviceWrap::useTuned(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] {
+    TuningTable* table = context_->backend->tuning();
+    if (!info[0].IsObject())
+      throw Error("INVALID_ARGUMENT", "choices: expected an object of names of kernels", "choices",
+                  "an object");
+    const Napi::Object choices = info[0].As<Napi::Object>();
+    const Napi::Array problems = choices.GetPropertyNames();
+    for (uint32_t i = 0; i < problems.Length(); ++i) {
+      const std::string problem = readName(problems[i], "problem");
+      const std::string kernel = readName(choices.Get(problem), "choices");
+      if (table) table->learn(problem, kernel);
+    }
+  });
 }
 
 Napi::Value DeviceWrap::createStore(const Napi::CallbackInfo& info) {

@@ -29,6 +29,8 @@ class DeviceWrap final : public Wrap<DeviceWrap> {
  private:
   Napi::Value description(const Napi::CallbackInfo& info);
   Napi::Value memory(const Napi::CallbackInfo& info);
+  Napi::Value tuned(const Napi::CallbackInfo& info);
+  void useTuned(const Napi::CallbackInfo& info);
   Napi::Value createStore(const Napi::CallbackInfo& info);
   Napi::Value compile(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);

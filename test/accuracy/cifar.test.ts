@@ -17,7 +17,7 @@ const reference = JSON.parse(readFileSync(published('resnet20-logits.json'), 'ut
 
 let device: Device
 beforeAll(async () => {
-  device = await Device.open('cpu')
+  device = await Device.open('cpu', { tuning: 'off' })
 })
 afterAll(() => {
   device.close()

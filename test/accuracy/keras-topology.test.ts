@@ -12,7 +12,7 @@ const folder = temporaryFolder()
 let device: Device
 
 beforeAll(async () => {
-  device = await Device.open('cpu')
+  device = await Device.open('cpu', { tuning: 'off' })
 })
 afterAll(() => device.close())
 

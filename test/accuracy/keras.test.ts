@@ -8,7 +8,7 @@ import { relativeError } from '../support/reference.js'
 let device: Device
 
 beforeAll(async () => {
-  device = await Device.open('cpu')
+  device = await Device.open('cpu', { tuning: 'off' })
 })
 afterAll(() => device.close())
 

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createModel, type ModelName } from '../../models/index.js'
 import type { Model } from '../../ts/model/model.js'
 import { Device } from '../../ts/runtime/device.js'
-import type { ScheduleEntry } from '../../ts/runtime/native.js'
 import { fixtureImage, setFixtureWeights } from '../support/fixture-weights.js'
+import { fallbacks, usesWinograd, withWinograd } from '../support/kernels.js'
 import { readReference, relativeError, TORCHVISION_NETWORKS } from '../support/reference.js'
 
 type AnyModel = Model<'logits', string>
@@ -18,12 +18,9 @@ const BOUND = 1e-5
 /** Winograd's transforms cost a digit. */
 const WINOGRAD_BOUND = 2e-5
 
-/** Operations that a library's slow fallback must never compute. */
-const HEAVY = new Set(['convolution', 'linear', 'pooling', 'localResponseNorm', 'batchNorm'])
-
 let device: Device
 beforeAll(async () => {
-  device = await Device.open('cpu')
+  device = await Device.open('cpu', { tuning: 'off' })
 })
 
 const rows: string[] = []
@@ -32,18 +29,16 @@ afterAll(() => {
   console.log(['network                      batch   rel. L2   bound', ...rows].join('\n'))
 })
 
-const usesWinograd = (schedule: readonly ScheduleEntry[]) =>
-  schedule.some(({ implementation }) => /wino/i.test(implementation))
-
-const fallbacks = (schedule: readonly ScheduleEntry[]) =>
-  schedule
-    .filter(({ op, implementation }) => HEAVY.has(op) && implementation.includes('ref'))
-    .map(({ op, path, implementation }) => `${op} at ${path}: ${implementation}`)
-
-async function check(title: string, model: AnyModel, { image, logits }: Case, seed = 0): Promise<void> {
+async function check(
+  title: string,
+  model: AnyModel,
+  { image, logits }: Case,
+  seed = 0,
+  on = device,
+): Promise<void> {
   await setFixtureWeights(model, seed)
   const [batch, , height, width] = image.shape as [number, number, number, number]
-  const net = await model.compile(device, { batch, size: [height, width] })
+  const net = await model.compile(on, { batch, size: [height, width] })
   try {
     const result = await net.predict(fixtureImage(image.name, image.shape, seed, image.block))
     const schedule = net.describe()
@@ -52,6 +47,7 @@ async function check(title: string, model: AnyModel, { image, logits }: Case, se
     rows.push(
       `${title.padEnd(28)} ${String(batch).padStart(5)}   ${error.toExponential(2)}   ${bound.toExponential(0)}`,
     )
+    if (on !== device) expect(usesWinograd(schedule)).toBe(true)
     expect(fallbacks(schedule)).toEqual([])
     expect(result.logits.shape).toEqual([batch, logits[0]!.length])
     expect(error).toBeLessThan(bound)
@@ -65,6 +61,20 @@ describe('logits of torchvision, float64', () => {
     const { eval: expected, seed } = readReference(network)
     await check(network, createModel(network), expected, seed)
   })
+})
+
+describe('the same with Winograd wherever it fits', () => {
+  it.each(['vgg11', 'googlenet', 'inception_v3', 'resnet18', 'densenet121'] as const)(
+    '%s',
+    async (network) => {
+      const { eval: expected, seed } = readReference(network)
+      const [batch, , height, width] = expected.image.shape as [number, number, number, number]
+      await withWinograd(
+        (on) => createModel(network).compile(on, { batch, size: [height, width] }),
+        (on) => check(`${network}, Winograd`, createModel(network), expected, seed, on),
+      )
+    },
+  )
 })
 
 interface Classic extends Case {

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createModel, type ModelName } from '../../models/index.js'
 import type { Model } from '../../ts/model/model.js'
 import { Device } from '../../ts/runtime/device.js'
-import type { ScheduleEntry } from '../../ts/runtime/native.js'
 import { elementCount, tensor, Tensor } from '../../ts/tensor.js'
 import { fixtureImage, levels, setFixtureWeights } from '../support/fixture-weights.js'
+import { fallbacks, usesWinograd, withWinograd } from '../support/kernels.js'
 import { readReference, relativeError, TORCHVISION_NETWORKS } from '../support/reference.js'
 
 type AnyModel = Model<'logits', string>
@@ -29,14 +29,11 @@ const STATISTICS = 1e-5
 /** A bias before batch norm has no gradient: what is left is rounding. */
 const NO_GRADIENT = 1e-9
 
-/** Operations that a library's slow fallback must never compute. */
-const HEAVY = /^(convolution|linear|pooling|localResponseNorm|batchNorm)/
-
 const NETWORKS = TORCHVISION_NETWORKS.filter((network) => readReference(network).train)
 
 let device: Device
 beforeAll(async () => {
-  device = await Device.open('cpu')
+  device = await Device.open('cpu', { tuning: 'off' })
 })
 const rows: string[] = []
 afterAll(() => {
@@ -49,16 +46,31 @@ afterAll(() => {
   )
 })
 
-it.each(NETWORKS)('%s in training, beside PyTorch in float64', { timeout: 300_000 }, async (network) => {
+it.each(NETWORKS)('%s in training, beside PyTorch in float64', { timeout: 300_000 }, (network) =>
+  check(network, device),
+)
+
+it.each(['vgg11', 'googlenet', 'inception_v3', 'resnet18', 'densenet121'] as const)(
+  '%s in training, with Winograd wherever it fits',
+  { timeout: 300_000 },
+  (network) =>
+    withWinograd(
+      (on) => compile(network, on),
+      (on) => check(network, on),
+    ),
+)
+
+function compile(network: string, on: Device, model: AnyModel = networkOf(network)) {
+  const { shape } = readReference(network).train!.image
+  return model.compile(on, { batch: shape[0]!, size: [shape[2]!, shape[3]!], training: true })
+}
+
+async function check(network: string, on: Device): Promise<void> {
   const { train, seed } = readReference(network)
   const { shape, name } = train!.image
-  const model: AnyModel = createModel(network as ModelName, withoutDropout(network))
+  const model = networkOf(network)
   await setFixtureWeights(model, seed)
-  const program = await model.compile(device, {
-    batch: shape[0]!,
-    size: [shape[2]!, shape[3]!],
-    training: true,
-  })
+  const program = await compile(network, on, model)
   try {
     const { output, backward } = await program.forward(fixtureImage(name, shape, seed))
     const heads = [
@@ -88,7 +100,8 @@ it.each(NETWORKS)('%s in training, beside PyTorch in float64', { timeout: 300_00
       )),
     )
     const schedule = program.describe()
-    const winograd = schedule.some(({ implementation }) => /wino/i.test(implementation))
+    const winograd = usesWinograd(schedule)
+    if (on !== device) expect(winograd).toBe(true)
     const figures = {
       logits,
       norm: spread(errors.map(({ norm }) => norm)),
@@ -107,11 +120,13 @@ it.each(NETWORKS)('%s in training, beside PyTorch in float64', { timeout: 300_00
   } finally {
     program.dispose()
   }
-})
+}
 
-function withoutDropout(network: string): object {
-  if (network === 'googlenet') return { dropout: 0, auxiliaryDropout: 0 }
-  return /^(alexnet|vgg|inception)/.test(network) ? { dropout: 0 } : {}
+/** Without dropout, whose masks PyTorch draws otherwise. */
+function networkOf(network: string): AnyModel {
+  if (network === 'googlenet') return createModel('googlenet', { dropout: 0, auxiliaryDropout: 0 })
+  const options = /^(alexnet|vgg|inception)/.test(network) ? { dropout: 0 } : {}
+  return createModel(network as ModelName, options)
 }
 
 /** Gradient of the mean cross-entropy of the softmax, in float64. */
@@ -146,12 +161,6 @@ function errorsOf(name: string, data: Float32Array, [l2, probe]: readonly [numbe
 function spread(values: readonly number[]): { readonly worst: number; readonly median: number } {
   const sorted = values.toSorted((a, b) => a - b)
   return { worst: sorted.at(-1)!, median: sorted[Math.floor(sorted.length / 2)]! }
-}
-
-function fallbacks(schedule: readonly ScheduleEntry[]): string[] {
-  return schedule
-    .filter(({ op, implementation }) => HEAVY.test(op) && implementation.includes('ref'))
-    .map(({ op, path, implementation }) => `${op} at ${path}: ${implementation}`)
 }
 
 function row(

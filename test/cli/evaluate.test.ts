@@ -23,7 +23,7 @@ const COUNTS = [2, 1, 3, 9, 1, 7, 5, 1, 2, 2]
 /** For each image the place of the right class among all, computed another way than in the command. */
 async function places(files: readonly { path: string; label: number }[]): Promise<number[]> {
   const { model, preprocessing } = await loadWeightsFile('resnet20', RESNET20)
-  const device = await Device.open('cpu')
+  const device = await Device.open('cpu', { tuning: 'off' })
   const images = await loadBatch(
     files.map(({ path }) => path),
     preprocessing,

@@ -5,10 +5,10 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
 import { DownloadError } from '../../ts/errors.js'
+import { writeAtomically } from '../../ts/files/atomic-write.js'
+import { cacheFolder } from '../../ts/files/cache-folder.js'
 import {
-  cacheFolder,
   formatBytes,
-  placeFile,
   receiptHolds,
   writeReceipt,
   writingTo,
@@ -104,11 +104,11 @@ describe('the cache folder', () => {
   })
 })
 
-describe('placeFile', () => {
+describe('writeAtomically', () => {
   it('replaces a file in one step', async () => {
     const path = join(freshFolder(), 'a')
     await writeFile(path, 'old')
-    await placeFile(path, async (file) => {
+    await writeAtomically(path, async (file) => {
       await file.writeFile('new')
       expect(await readFile(path, 'utf8')).toBe('old')
     })
@@ -118,7 +118,7 @@ describe('placeFile', () => {
   it('leaves the old file, and nothing beside it, when writing fails', async () => {
     const folder = freshFolder()
     await writeFile(join(folder, 'a'), 'old')
-    const write = placeFile(join(folder, 'a'), async (file) => {
+    const write = writeAtomically(join(folder, 'a'), async (file) => {
       await file.writeFile('half')
       throw new Error('power cut')
     })

@@ -19,7 +19,7 @@ let small: LoadedWeights
 let large: LoadedWeights
 
 beforeAll(async () => {
-  device = await Device.open('cpu')
+  device = await Device.open('cpu', { tuning: 'off' })
   small = await loadWeightsFile('resnet20', weights('resnet20-zip.pth'))
   large = await loadWeightsFile('resnet32', weights('resnet32-d509ac18.th'))
 })

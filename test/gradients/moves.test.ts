@@ -17,7 +17,7 @@ import { check } from '../support/gradients.js'
 
 let device: Device
 beforeAll(async () => {
-  device = await Device.open('cpu')
+  device = await Device.open('cpu', { tuning: 'off' })
 })
 afterAll(() => device.close())
 

@@ -13,7 +13,7 @@ import { check, drawn, FLOAT32_BOUND, relativeL2, type Leaves } from '../support
 
 let device: Device
 beforeAll(async () => {
-  device = await Device.open('cpu')
+  device = await Device.open('cpu', { tuning: 'off' })
 })
 afterAll(() => device.close())
 

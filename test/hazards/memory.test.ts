@@ -5,7 +5,7 @@ import { Device } from '../../ts/runtime/device.js'
 import { elementCount, tensor } from '../../ts/tensor.js'
 
 test('a batch that no machine has room for fails with the bytes asked for, and the device goes on', async () => {
-  const device = await Device.open('cpu')
+  const device = await Device.open('cpu', { tuning: 'off' })
   const model = createModel('resnet18')
   const error: unknown = await model.compile(device, { batch: 1_000_000 }).catch((reason: unknown) => reason)
   expect(error).toBeInstanceOf(OutOfMemoryError)

@@ -10,7 +10,7 @@ const BOUND = 5e-3
 
 let device: Device
 beforeAll(async () => {
-  device = await Device.open('cpu')
+  device = await Device.open('cpu', { tuning: 'off' })
 })
 afterAll(() => device.close())
 

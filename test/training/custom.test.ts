@@ -95,7 +95,7 @@ function brightest({ data }: Tensor): Tensor {
 
 let device: Device
 beforeAll(async () => {
-  device = await Device.open('cpu')
+  device = await Device.open('cpu', { tuning: 'off' })
 })
 afterAll(() => device.close())
 

@@ -39,7 +39,7 @@ const options = {
 describe('LeNet-5 of 1998', () => {
   let device: Device
   beforeAll(async () => {
-    device = await Device.open('cpu')
+    device = await Device.open('cpu', { tuning: 'off' })
   })
   afterAll(() => device.close())
 

@@ -120,7 +120,7 @@ function labelsOf(name: string, turn: number): Int32Array | Tensor {
 
 let device: Device
 beforeAll(async () => {
-  device = await Device.open('cpu')
+  device = await Device.open('cpu', { tuning: 'off' })
 })
 afterAll(() => device.close())
 

@@ -1,20 +1,9 @@
-import envPaths from 'env-paths'
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { mkdir, readFile, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { DownloadError } from '../errors.js'
-
-export interface CacheOptions {
-  /** Folder for fetched files, in place of `FOVEA_CACHE` and the user's cache folder. */
-  readonly cache?: string | undefined
-}
-
-/** Where fetched files are kept: the option, else `FOVEA_CACHE`, else the user's cache folder. */
-export function cacheFolder({ cache }: CacheOptions = {}): string {
-  const named = cache ?? process.env.FOVEA_CACHE
-  return named ? resolve(named) : envPaths('fovea', { suffix: '' }).cache
-}
+import { writeAtomically } from '../files/atomic-write.js'
 
 /**
  * Runs work that writes `bytes` below `folder`, which is made first. When the disk is full or the folder cannot be
@@ -40,29 +29,6 @@ export async function writingTo<T>(
       'CACHE',
     )
   }
-}
-
-/** Puts a file in its place in one step: no reader, and no crash, ever sees half of it. */
-export async function placeFile(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
-  const temporary = temporaryName(path)
-  try {
-    const file = await open(temporary, 'wx')
-    try {
-      await write(file)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, path)
-  } catch (error) {
-    await rm(temporary, { force: true })
-    throw error
-  }
-}
-
-/** A name beside `path` that no other process uses. */
-export function temporaryName(path: string): string {
-  return `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`
 }
 
 /** Hexadecimal SHA-256 of a file. */
@@ -94,7 +60,7 @@ export async function writeReceipt(
     files[name] = { size, mtimeMs, sha256: hash }
   }
   const receipt: Receipt = { sha256, files }
-  await placeFile(path, (file) => file.writeFile(JSON.stringify(receipt)))
+  await writeAtomically(path, (file) => file.writeFile(JSON.stringify(receipt)))
 }
 
 /** Whether a receipt for `sha256` exists and the files of `folder` are still those that it names. */

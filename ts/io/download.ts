@@ -1,15 +1,9 @@
 import { rm, stat } from 'node:fs/promises'
 import { dirname, basename, join } from 'node:path'
 import { AbortError, DownloadError, InvalidArgumentError } from '../errors.js'
-import {
-  cacheFolder,
-  receiptHolds,
-  sha256OfFile,
-  temporaryName,
-  writeReceipt,
-  writingTo,
-  type CacheOptions,
-} from './cache.js'
+import { temporaryName } from '../files/atomic-write.js'
+import { cacheFolder, type CacheOptions } from '../files/cache-folder.js'
+import { receiptHolds, sha256OfFile, writeReceipt, writingTo } from './cache.js'
 import { checksumError, download, networkReason, UnreachableError, type Progress } from './http.js'
 import { locked } from './lock.js'
 import { downloadTarball, extractFolder, npmConfig, splitFile, tarballUrl, type NpmFile } from './npm.js'

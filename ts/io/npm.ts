@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { extract } from 'tar-stream'
 import { InvalidArgumentError } from '../errors.js'
-import { temporaryName } from './cache.js'
+import { temporaryName } from '../files/atomic-write.js'
 import type { Progress } from './http.js'
 
 /** One file of a package on the npm registry. */

@@ -1,5 +1,5 @@
 import { Tensor, tensor } from '../tensor.js'
-import { writeAtomically } from './atomic-write.js'
+import { writePieces } from './write-pieces.js'
 import { malformed } from './checkpoint-error.js'
 import { itemSize, type CheckpointDType } from './checkpoint-dtype.js'
 import { countElements, isCount, layOut } from './checkpoint-tensor.js'
@@ -59,7 +59,7 @@ export async function writeNpy(path: string, { shape, data }: Tensor): Promise<v
   const length = Math.ceil((prefix + text.length + 1) / ALIGNMENT) * ALIGNMENT - prefix
   const header = Buffer.from(`${MAGIC}\x01\x00\x00\x00${text.padEnd(length - 1)}\n`, 'latin1')
   header.writeUInt16LE(length, prefix - 2)
-  await writeAtomically(path, async (append) => {
+  await writePieces(path, async (append) => {
     await append(header)
     await append(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
   })

@@ -1,10 +1,10 @@
 import { InvalidArgumentError, ShapeError } from '../errors.js'
 import { elementCount, formatShape, type Shape } from '../tensor.js'
-import { writeAtomically } from './atomic-write.js'
 import { malformed, messageOf } from './checkpoint-error.js'
 import { itemSize, type CheckpointDType } from './checkpoint-dtype.js'
 import { countElements, isCount, layOut, type CheckpointTensor } from './checkpoint-tensor.js'
 import type { RandomAccessFile } from './random-access.js'
+import { writePieces } from './write-pieces.js'
 
 /** The limit of the format's own reader. */
 const MAX_HEADER_BYTES = 100_000_000
@@ -195,7 +195,7 @@ export async function writeSafetensors(
       data_offsets: [begin, begin + byteLength(entry)],
     })
   }
-  await writeAtomically(path, async (append) => {
+  await writePieces(path, async (append) => {
     await append(headerBytes(header))
     for (const entry of inFile) {
       const data = typeof entry.data === 'function' ? await entry.data() : entry.data

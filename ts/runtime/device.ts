@@ -3,6 +3,7 @@ import { CudaUnavailable, InvalidArgumentError } from '../errors.js'
 import { loadAddon, native, nativeAsync, type NativeDevice } from './native.js'
 import { Program } from './program.js'
 import { Store } from './store.js'
+import { TuningCache, type KernelChoices } from './tuning-cache.js'
 
 /** `'auto'` picks the best device of this machine; `'cuda:1'` is the second GPU. */
 export type DeviceName = 'auto' | 'cpu' | 'cuda' | `cuda:${number}`
@@ -10,6 +11,12 @@ export type DeviceName = 'auto' | 'cpu' | 'cuda' | `cuda:${number}`
 export interface DeviceOptions {
   /** Threads of a CPU device. Default: one a core. */
   readonly threads?: number
+  /**
+   * How the fastest of several kernels for an operation is found when a program is compiled: `'fast'` times each a
+   * few times, `'full'` many times, `'off'` takes the library's first choice. What was measured is kept in the cache
+   * folder. Results differ in their last digits between kernels. Default: `'fast'`.
+   */
+  readonly tuning?: 'off' | 'fast' | 'full'
 }
 
 /** A place where programs run. All its work goes through one queue, off the event loop. */
@@ -22,6 +29,7 @@ export class Device {
     readonly kind: 'cpu' | 'cuda' | 'null',
     description: string,
     private readonly handle: NativeDevice,
+    private readonly tuningCache: TuningCache | null,
   ) {
     this.description = description
   }
@@ -33,7 +41,7 @@ export class Device {
    * @throws InvalidArgumentError for an unknown name or thread count
    */
   static async open(name: DeviceName = 'auto', options: DeviceOptions = {}): Promise<Device> {
-    const { threads } = options
+    const { threads, tuning = 'fast' } = options
     if (threads !== undefined && (!Number.isInteger(threads) || threads < 1))
       throw new InvalidArgumentError(`threads must be a positive integer, got ${threads}`, {
         subject: 'threads',
@@ -52,17 +60,17 @@ export class Device {
         got: name,
       })
     const device = openNative('cpu', options)
-    return Promise.resolve(
-      name === 'auto'
-        ? new Device('cpu', `${device.description} (chosen: no CUDA backend in this build)`, device)
-        : new Device('cpu', device.description, device),
-    )
+    const { description } = device
+    const cache = tuning === 'off' ? null : new TuningCache(`${description}, tuning ${tuning}`)
+    if (cache) device.useTuned(await cache.load())
+    const reason = name === 'auto' ? ' (chosen: no CUDA backend in this build)' : ''
+    return new Device('cpu', description + reason, device, cache)
   }
 
   /** Opens the backend that prepares every plan and computes nothing: it shows what the core asks of a backend. */
   static openNull(): Device {
     const device = openNative('null', {})
-    return new Device('null', device.description, device)
+    return new Device('null', device.description, device, null)
   }
 
   /** Bytes that programs and stores hold now, and the most that they held. */
@@ -81,7 +89,18 @@ export class Device {
    */
   async compile(plan: Plan, store: Store, signal?: AbortSignal): Promise<Program> {
     const program = await nativeAsync((token) => this.handle.compile(plan, store.handle, token), signal)
+    await this.tuningCache?.save(this.kernelChoices())
     return new Program(program, plan, store)
+  }
+
+  /** Which kernels were chosen among several for the programs compiled so far, by the problem that each solves. */
+  kernelChoices(): KernelChoices {
+    return native(() => this.handle.tuned())
+  }
+
+  /** Makes programs that are compiled from now on use these kernels, unmeasured, where there is a choice. */
+  useKernels(choices: KernelChoices): void {
+    native(() => this.handle.useTuned(choices))
   }
 
   /** Takes back queued work and refuses new work. Programs and stores stay until they are disposed. */

@@ -23,7 +23,10 @@ type HostArray = TypedArrays[DType]
 
 /** What the addon exports. */
 export interface Addon {
-  openDevice(name: string, options: { readonly threads?: number }): NativeDevice
+  openDevice(
+    name: string,
+    options: { readonly threads?: number; readonly tuning?: 'off' | 'fast' | 'full' },
+  ): NativeDevice
   schema(): Record<string, Record<string, AttributeKind>>
   /** Takes back all work of this environment and waits for what runs. */
   shutdown(): void
@@ -37,6 +40,9 @@ export interface NativeCancelToken {
 export interface NativeDevice {
   readonly description: string
   memory(): { live: number; peak: number }
+  /** Kernels found fastest, by problem; those named by `useTuned` are taken unmeasured. */
+  tuned(): Record<string, string>
+  useTuned(choices: Readonly<Record<string, string>>): void
   createStore(): NativeStore
   compile(plan: Plan, store: NativeStore, token?: NativeCancelToken): Promise<NativeProgram>
   close(): void

@@ -1,6 +1,6 @@
 import { open, readFile, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeAtomically } from '../io/atomic-write.js'
+import { writePieces } from '../io/write-pieces.js'
 import { malformed, messageOf } from '../io/checkpoint-error.js'
 import { isJson } from '../io/json.js'
 import type { TrainerEvent } from './events.js'
@@ -27,7 +27,7 @@ export class MetricsLog {
   ): Promise<MetricsLog> {
     const path = join(folder, METRICS_FILE)
     const kept = resumedAt ? await linesUntil(path, resumedAt) : ''
-    await writeAtomically(path, (append) => append(Buffer.from(kept)))
+    await writePieces(path, (append) => append(Buffer.from(kept)))
     return new MetricsLog(path, await writing(path, () => open(path, 'a')))
   }
 

@@ -6,6 +6,7 @@ import { isJson } from '../io/json.js'
 import { writeSafetensors, type SafetensorsEntry } from '../io/safetensors.js'
 import type { Model } from '../model/model.js'
 import type { TrainingStep } from '../model/step.js'
+import type { KernelChoices } from '../runtime/tuning-cache.js'
 import { tensor, type Tensor } from '../tensor.js'
 import type { Best } from './events.js'
 import type { Identity } from './identity.js'
@@ -33,6 +34,8 @@ export interface SavedRun {
   readonly identity: Identity
   /** Digests of the kernels of the parts of the training that were begun. */
   readonly kernels: readonly string[]
+  /** The choices among kernels that make them so. */
+  readonly choices: KernelChoices
   /** Counters of the step, from which its random numbers follow. */
   readonly updates: number
   readonly batches: number
@@ -43,7 +46,7 @@ export interface SavedRun {
 export const STATE_FILE = 'state.safetensors'
 
 const KEY = 'fovea.training'
-const VERSION = 1
+const VERSION = 2
 
 /** Makes the folder of a training. */
 export async function makeFolder(folder: string): Promise<void> {

@@ -125,8 +125,9 @@ export class TrainingRun {
   private async resume(folder: string): Promise<void> {
     const file = await SavedRunFile.open(folder)
     try {
-      const { identity, kernels, progress } = file.run
+      const { identity, kernels, choices, progress } = file.run
       refuseOther(file.path, identity, this.identity)
+      this.options.device.useKernels(choices)
       while (this.programs.kernels.length < kernels.length) await this.programs.next()
       refuseOther(file.path, { kernels }, { kernels: this.programs.kernels })
       await file.restore(this.options.model, this.programs.step)
@@ -304,12 +305,19 @@ export class TrainingRun {
   }
 
   private async save(): Promise<void> {
-    const { out, model } = this.options
+    const { out, model, device } = this.options
     if (out === undefined) return
     const { identity, progress, programs } = this
     const { step, kernels } = programs
     const { updates, batches } = step
-    await saveRun(out, model, step, { identity, kernels, updates, batches, progress })
+    await saveRun(out, model, step, {
+      identity,
+      kernels,
+      choices: device.kernelChoices(),
+      updates,
+      batches,
+      progress,
+    })
   }
 
   private checkInterruption(): void {

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { DatasetError, InvalidArgumentError } from '../../errors.js'
-import type { CacheOptions } from '../../io/cache.js'
+import type { CacheOptions } from '../../files/cache-folder.js'
 import { cachedPath, type FetchOptions } from '../../io/download.js'
 import { CIFAR10_SOURCE, openCifar10 } from './cifar10.js'
 import type { Dataset, Split } from './dataset.js'
