@@ -15,7 +15,10 @@ afterEach(() => {
   rmSync(cache, { recursive: true, force: true })
 })
 
-const kernelsOf = async (tuning: DeviceOptions['tuning'], prepare?: (device: Device) => void) => {
+const kernelsOf = async (
+  tuning: NonNullable<DeviceOptions['tuning']>,
+  prepare?: (device: Device) => void,
+) => {
   using device = await Device.open('cpu', { tuning })
   prepare?.(device)
   using net = await createModel('resnet20').compile(device, { batch: 2 })

@@ -4,8 +4,12 @@ import { describe, expect, test } from 'vitest'
 import type { Dataset } from '../../ts/data/datasets/dataset.js'
 import { CheckpointError, InvalidArgumentError } from '../../ts/errors.js'
 import { Device } from '../../ts/runtime/device.js'
+import type { Value } from '../../ts/graph/graph.js'
+import { Model } from '../../ts/model/model.js'
+import { conv2d, flatten, linear, Network, relu, sequential } from '../../ts/nn/index.js'
 import type { TrainerEvent } from '../../ts/train/events.js'
 import { train, type TrainerOptions } from '../../ts/train/trainer.js'
+import { withWinograd } from '../support/kernels.js'
 import {
   failure,
   metricsOf,
@@ -54,7 +58,41 @@ const measured = (out: string) =>
     .filter(({ kind }) => kind === 'step' || kind === 'epoch')
     .map((event) => ({ ...event, imagesPerSecond: 0, secondsLeft: 0, seconds: 0 }))
 
+/** With a convolution that there are two kernels for. */
+class Wide extends Network {
+  readonly features = sequential(
+    conv2d(1, 16, { kernel: 3, padding: 1 }),
+    conv2d(16, 16, { kernel: 3, padding: 1 }),
+    relu,
+  )
+  readonly classifier = linear(16 * 8 * 8, 4)
+
+  override forward(x: Value) {
+    return { logits: x.pipe(this.features, flatten, this.classifier) }
+  }
+}
+
 describe('goes on bit for bit', () => {
+  test('on a device that would choose other kernels', async () => {
+    const [whole, parts] = [folder(), folder()]
+    const wide = (): Partial<TrainerOptions> => ({
+      model: new Model(new Wide(), { ...tiny().info, name: 'wide' }),
+      freeze: undefined,
+    })
+    await withWinograd(
+      (device) => wide().model!.compile(device, { batch: 8, training: true }),
+      async (device) => {
+        await train({ ...options(), ...wide(), device, out: whole })
+        await until((e) => e.kind === 'step' && e.epoch === 2, { ...wide(), device, out: parts })
+        expect(Object.values(device.kernelChoices())).toContain('winograd')
+      },
+    )
+    using other = await Device.open('cpu', { threads: 2, tuning: 'off' })
+    await train({ ...options(), ...wide(), device: other, out: parts, resume: true })
+    expect(Object.values(other.kernelChoices())).toContain('winograd')
+    await expectSame(parts, whole)
+  })
+
   test.each([
     ['in the middle of an epoch', (e: TrainerEvent) => e.kind === 'step' && e.epoch === 2 && e.step === 3],
     ['before the first update', (e: TrainerEvent) => e.kind === 'step'],
