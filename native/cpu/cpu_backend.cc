@@ -62,8 +62,10 @@ constexpr bool isProduct =
           ops::LinearBackwardData, ops::LinearBackwardWeights>;
 // Work on 16-bit activations, all of one type. What is in neither list computes on float32.
 template <class Op>
-constexpr bool isNarrow = oneOf<Op, ops::Pooling, ops::PoolingBackward, ops::BatchNorm, ops::Elementwise,
-                                ops::Concat, ops::Reshape>;
+constexpr bool isNarrow =
+    oneOf<Op, ops::Pooling, ops::PoolingBackward, ops::BatchNorm, ops::BatchNormTraining,
+          ops::BatchNormBackward, ops::Elementwise, ops::ElementwiseBackward, ops::Add, ops::Concat,
+          ops::Slice, ops::SliceBackward, ops::SubsamplePad, ops::SubsamplePadBackward, ops::Reshape>;
 
 bool isFloat(DType dtype) { return dtype == DType::f32 || dtype == DType::bf16; }
 
@@ -107,6 +109,9 @@ template <class Op>
 Operands operandsFor(const Operands& operands) {
   if (!hasNarrow(operands)) return operands;
   requireNarrow(operands);
+  // Weights that change with every step would be converted as often, which takes longer than reading them.
+  constexpr bool isLinear = oneOf<Op, ops::Linear, ops::LinearBackwardData, ops::LinearBackwardWeights>;
+  if (isLinear && !(operands.inputs.at(1) && operands.inputs[1]->constant)) return typed(operands, {});
   if constexpr (isProduct<Op>) return asPlanned(operands);
   if constexpr (isNarrow<Op>) return typed(operands, operands.outputs.at(0).value().spec.dtype);
   return typed(operands, {});

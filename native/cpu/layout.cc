@@ -100,9 +100,10 @@ bool CpuLayout::equals(const Layout& other) const {
 }
 
 // Updates are computed in float32.
-bool CpuLayout::elementwise() const {
-  return typeOf(desc_) == DType::f32 && desc_.data.format_kind == dnnl_blocked &&
-         desc_.data.extra.flags == dnnl_memory_extra_flag_none;
+bool CpuLayout::elementwise() const { return typeOf(desc_) == DType::f32 && uniform(); }
+
+bool CpuLayout::uniform() const {
+  return desc_.data.format_kind == dnnl_blocked && desc_.data.extra.flags == dnnl_memory_extra_flag_none;
 }
 
 std::string CpuLayout::name() const {

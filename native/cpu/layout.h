@@ -36,6 +36,8 @@ class CpuLayout final : public Layout {
   const Desc& desc() const { return desc_; }
   Role role() const { return role_; }
   bool plain() const { return plain_; }
+  // Whether every element lies by itself, and nothing but zeros beside them.
+  bool uniform() const;
   // Whether zeros beyond the tensor's own elements round a dimension up to its block.
   bool padded() const;
   const std::vector<Run>& runs() const { return runs_; }
