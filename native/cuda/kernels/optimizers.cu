@@ -1,12 +1,12 @@
 // Updates of one tensor in place, in float. The parameter and what is kept from step to step are f32, the
 // gradient is of the element type. Every thread takes four neighbours, the last ones singly.
 
-constexpr u32 threads = 256;
+constexpr unsigned threads = 256;
 
 // What all optimizers have. `vector`: all tensors allow accesses of four elements.
 struct Step {
   const float *scalars, *norm;
-  u32 count;
+  unsigned count;
   int vector;
   float rateScale, weightDecay, maxNorm;
 };
@@ -28,12 +28,12 @@ __device__ inline bool factorsOf(const Step& step, Factors& factors) {
 
 // Calls update(p, g, s, t) for every element of the parameter, the gradient and up to two states.
 template <class Update>
-__device__ inline void updateAll(const Step& step, float* parameter, const T* gradient, float* first,
+__device__ inline void updateAll(const Step& step, float* parameter, const Element* gradient, float* first,
                                  float* second, const Update& update) {
-  float *p = parameter, *s = first, *t = second;
-  const u32 whole = step.vector ? step.count / 4 : 0;
-  for (u32 v = firstIndex(); v < whole; v += indexStep()) {
-    const u32 i = 4 * v;
+  f32 *p = (f32*)parameter, *s = (f32*)first, *t = (f32*)second;
+  const unsigned whole = step.vector ? step.count / 4 : 0;
+  for (unsigned v = firstIndex(); v < whole; v += indexStep()) {
+    const unsigned i = 4 * v;
     Four four = load4(p, i), one = {}, two = {};
     const Four g = load4(gradient, i);
     if (s) one = load4(s, i);
@@ -43,14 +43,14 @@ __device__ inline void updateAll(const Step& step, float* parameter, const T* gr
     if (s) store4(s, i, one);
     if (t) store4(t, i, two);
   }
-  for (u32 i = 4 * whole + firstIndex(); i < step.count; i += indexStep()) {
+  for (unsigned i = 4 * whole + firstIndex(); i < step.count; i += indexStep()) {
     float none = 0, other = 0;
     update(parameter[i], load(gradient, i), first ? first[i] : none, second ? second[i] : other);
   }
 }
 
 extern "C" __global__ void __launch_bounds__(threads)
-    sgd(const __grid_constant__ Step step, float* parameter, const T* gradient, float* velocity,
+    sgd(const __grid_constant__ Step step, float* parameter, const Element* gradient, float* velocity,
         float momentum, int nesterov) {
   Factors f;
   if (!factorsOf(step, f)) return;
@@ -67,7 +67,7 @@ struct RmsProp {
 };
 
 extern "C" __global__ void __launch_bounds__(threads)
-    rmsProp(const __grid_constant__ Step step, float* parameter, const T* gradient, float* square,
+    rmsProp(const __grid_constant__ Step step, float* parameter, const Element* gradient, float* square,
             float* velocity, const __grid_constant__ RmsProp r) {
   Factors f;
   if (!factorsOf(step, f)) return;
@@ -87,7 +87,7 @@ struct Adam {
 };
 
 extern "C" __global__ void __launch_bounds__(threads)
-    adam(const __grid_constant__ Step step, float* parameter, const T* gradient, float* mean,
+    adam(const __grid_constant__ Step step, float* parameter, const Element* gradient, float* mean,
          float* square, const __grid_constant__ Adam a) {
   Factors f;
   if (!factorsOf(step, f)) return;
@@ -104,7 +104,7 @@ extern "C" __global__ void __launch_bounds__(threads)
 
 // sum = keep * sum + share * x
 extern "C" __global__ void __launch_bounds__(threads)
-    mix(float* sum, const T* x, u32 count, int vector, float keep, float share) {
+    mix(float* sum, const Element* x, unsigned count, int vector, float keep, float share) {
   const Step step = {nullptr, nullptr, count, vector, 0, 0, 0};
   updateAll(step, sum, x, nullptr, nullptr,
             [&](float& p, float value, float&, float&) { p = keep * p + share * value; });

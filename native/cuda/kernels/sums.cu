@@ -1,54 +1,54 @@
 // Sums in two passes, each in a fixed order, so that every run gives the same bits.
 
-constexpr u32 threads = 256;
+constexpr unsigned threads = 256;
 
-__device__ inline double sumOfParts(const double* parts, u32 count, double* shared) {
+__device__ inline double sumOfParts(const double* parts, unsigned count, double* shared) {
   double sum = 0;
-  for (u32 i = threadIdx.x; i < count; i += blockDim.x) sum += parts[i];
+  for (unsigned i = threadIdx.x; i < count; i += blockDim.x) sum += parts[i];
   return blockSum(sum, shared);
 }
 
 extern "C" __global__ void __launch_bounds__(threads)
-    scaledSum(const double* __restrict__ parts, float* __restrict__ to, u32 count, double scale) {
+    scaledSum(const double* __restrict__ parts, float* __restrict__ to, unsigned count, double scale) {
   __shared__ double shared[threads];
   const double sum = sumOfParts(parts, count, shared);
   if (threadIdx.x == 0) *to = (float)(sum * scale);
 }
 
 extern "C" __global__ void __launch_bounds__(threads)
-    rootOfSum(const double* __restrict__ parts, float* __restrict__ to, u32 count) {
+    rootOfSum(const double* __restrict__ parts, float* __restrict__ to, unsigned count) {
   __shared__ double shared[threads];
   const double sum = sumOfParts(parts, count, shared);
   if (threadIdx.x == 0) *to = (float)sqrt(sum);
 }
 
 // Of some tensors: tensor t has the parts from first[t] to first[t + 1], of `part` elements but for its last.
-constexpr u32 mostTensors = 128;
+constexpr unsigned mostTensors = 128;
 struct Tensors {
-  const T* data[mostTensors];
-  u32 elements[mostTensors], first[mostTensors + 1];
+  const Element* data[mostTensors];
+  unsigned elements[mostTensors], first[mostTensors + 1];
 };
 
 // In double precision, where no float's square overflows: the norm is finite where all elements are.
 extern "C" __global__ void __launch_bounds__(threads)
-    squaresOfTensors(const __grid_constant__ Tensors tensors, double* __restrict__ parts, u32 count,
-                     u32 part) {
+    squaresOfTensors(const __grid_constant__ Tensors tensors, double* __restrict__ parts, unsigned count,
+                     unsigned part) {
   __shared__ double shared[threads];
-  u32 low = 0, high = count;
+  unsigned low = 0, high = count;
   while (high - low > 1) {
-    const u32 middle = (low + high) / 2;
+    const unsigned middle = (low + high) / 2;
     if (tensors.first[middle] <= blockIdx.x)
       low = middle;
     else
       high = middle;
   }
-  const T* data = tensors.data[low];
-  const u32 elements = tensors.elements[low], begin = (blockIdx.x - tensors.first[low]) * part;
-  const u32 end = elements - begin < part ? elements : begin + part;
+  const Element* data = tensors.data[low];
+  const unsigned elements = tensors.elements[low], begin = (blockIdx.x - tensors.first[low]) * part;
+  const unsigned end = elements - begin < part ? elements : begin + part;
   double sum = 0;
-  u32 i = begin;
-  if ((size_t)data % (4 * sizeof(T)) == 0) {
-    const u32 whole = begin + (end - begin) / 4 * 4;
+  unsigned i = begin;
+  if ((size_t)data % (4 * sizeof(Element)) == 0) {
+    const unsigned whole = begin + (end - begin) / 4 * 4;
     for (i = begin + 4 * threadIdx.x; i < whole; i += 4 * blockDim.x) {
       const Four x = load4(data, i);
       for (int k = 0; k < 4; ++k) sum += (double)x.at[k] * x.at[k];
