@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -59,6 +60,13 @@ class Kernel {
   size_t scratchBytes = 0;
 };
 
+// Work that was enqueued once and is enqueued again as a whole.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  virtual void replay() = 0;
+};
+
 // A compute library. All calls come from the device's own thread.
 class Backend {
  public:
@@ -80,11 +88,20 @@ class Backend {
   virtual void download(void* to, const void* from, size_t bytes) = 0;
   // Returns when everything that was enqueued is done.
   virtual void synchronize() = 0;
+  // What `enqueue` enqueues, without running it; nothing where the backend cannot record.
+  virtual std::unique_ptr<Recording> record(const std::function<void()>& enqueue) { return nullptr; }
+  // Which of several kernels were found fastest, as text to be kept and given back. From any thread.
+  virtual std::string choices() const { return {}; }
+  virtual void loadChoices(const std::string& text) {}
 };
 
 // Throws Error DEVICE_UNAVAILABLE for a name that this build does not know.
 struct DeviceOptions {
   int threads = 0;  // 0: one a core
+  // Of a CUDA device: f32 products of numbers rounded to 10 bits; only kernels that repeat bit for bit; time
+  // several kernels for each convolution; the most scratch bytes of one kernel.
+  bool allowTf32 = false, deterministic = false, tuning = false;
+  size_t workspaceLimit = size_t{1} << 30;
 };
 std::shared_ptr<Backend> openBackend(const std::string& name, const DeviceOptions& options,
                                      std::shared_ptr<MemoryMeter> meter);

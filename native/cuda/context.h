@@ -65,8 +65,6 @@ class Context {
   mutable Choices choices;
 
  private:
-  void close();
-
   mutable std::map<std::string, std::shared_ptr<const Module>> modules_;
   mutable cudnnHandle_t cudnn_ = nullptr;
   mutable cublasHandle_t cublas_ = nullptr;

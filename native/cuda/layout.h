@@ -5,8 +5,9 @@
 
 namespace fovea::cuda {
 
-// How a tensor lies in device memory. Tensors of four dimensions that a library or a kernel of ours works on are
-// channels last: NHWC for activations, KRSC for weights. Both are dense, so elementwise work runs over either.
+// How a tensor lies in device memory. Tensors of four dimensions that a library or a kernel of ours works on
+// are channels last: NHWC for activations, KRSC for weights. Both are dense, so elementwise work runs over
+// either.
 class CudaLayout final : public Layout {
  public:
   enum class Format { plain, channelsLast, opaque };

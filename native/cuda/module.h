@@ -40,17 +40,17 @@ class Function {
   template <class... Arguments>
   void launch(Dim3 grid, Dim3 block, const Arguments&... arguments) const {
     void* packed[] = {const_cast<void*>(static_cast<const void*>(&arguments))..., nullptr};
-    launch(grid, block, 0, packed);
+    enqueue(grid, block, 0, packed);
   }
   // `shared` bytes of dynamic shared memory, 48 KiB at most.
   template <class... Arguments>
   void launchShared(Dim3 grid, Dim3 block, unsigned shared, const Arguments&... arguments) const {
     void* packed[] = {const_cast<void*>(static_cast<const void*>(&arguments))..., nullptr};
-    launch(grid, block, shared, packed);
+    enqueue(grid, block, shared, packed);
   }
 
  private:
-  void launch(Dim3 grid, Dim3 block, unsigned shared, void** arguments) const;
+  void enqueue(Dim3 grid, Dim3 block, unsigned shared, void** arguments) const;
 
   std::shared_ptr<const Libraries> libraries_;
   std::shared_ptr<const Module> module_;

@@ -31,9 +31,9 @@ class Request {
   const Operands& operands;
 };
 
-// Work of our own on the device's stream. Every operand is row-major until the caller says otherwise. The body
-// only enqueues: it may be recorded and replayed, so it must not allocate or wait, and all that changes from run
-// to run must come from device memory.
+// Work of our own on the device's stream. Every operand is row-major until the caller says otherwise. The
+// body only enqueues: it may be recorded and replayed, so it must not allocate or wait, and all that changes
+// from run to run must come from device memory.
 class StreamKernel final : public Kernel {
  public:
   using Body = std::function<void(const Pointers&)>;
@@ -90,8 +90,8 @@ std::string kernelType(DType dtype);
 Defines typed(DType dtype, Defines more = {});
 
 constexpr unsigned threadsPerBlock = 256;
-// Blocks of `threadsPerBlock` threads for `work` items, one a thread; kernels step by the whole grid, which is no
-// larger than what keeps the GPU busy.
+// Blocks of `threadsPerBlock` threads for `work` items, one a thread; kernels step by the whole grid, which
+// is no larger than what keeps the GPU busy.
 Dim3 gridFor(const Context& context, int64_t work);
 int64_t ceilDiv(int64_t a, int64_t b);
 

@@ -13,6 +13,9 @@ struct half_t {
 struct bfloat_t {
   u16 bits;
 };
+typedef float f32;
+typedef half_t f16;
+typedef bfloat_t bf16;
 
 __device__ inline float floatOfBits(u32 bits) {
   union {
