@@ -1,7 +1,7 @@
 // Averages over bins, channels last: bin i covers floor(i * size / bins) to ceil((i + 1) * size / bins), so that
 // bins may overlap. A thread works out one element; neighbours have neighbouring channels.
 
-constexpr unsigned threads = 128;
+constexpr unsigned threads = 64;
 
 struct Bins {
   unsigned height, width, rows, columns, channels;

@@ -34,15 +34,15 @@ __device__ inline float kept(const Rule& rule, unsigned word, float x) {
   return !rule.none && word >= rule.least ? x * rule.scale : 0.f;
 }
 
-// Elements that lie as they are counted. `vector`: x and y allow accesses of four elements.
+// Elements that lie as they are counted.
 extern "C" __global__ void __launch_bounds__(threads)
-    dropoutInOrder(const Element* x, const unsigned* __restrict__ random, Element* y, unsigned count, int vector,
+    dropoutInOrder(const Element* x, const unsigned* __restrict__ random, Element* y, unsigned count,
                    unsigned stream, Rule rule) {
   const unsigned counters = count / 4 + (count % 4 != 0);
   for (unsigned q = firstIndex(); q < counters; q += indexStep()) {
     const Words words = philox(q, stream, random);
     const unsigned i = 4 * q;
-    if (vector && count - i >= 4) {
+    if (count - i >= 4) {
       Four four = load4(x, i);
       for (int k = 0; k < 4; ++k) four.at[k] = kept(rule, words.at[k], four.at[k]);
       store4(y, i, four);

@@ -8,10 +8,10 @@ struct Channels {
   float scale[mostChannels], bias[mostChannels];
 };
 
-// Every thread writes four neighbours where y allows it.
+// Every thread writes four neighbours, the last ones singly.
 extern "C" __global__ void __launch_bounds__(threads)
     normalizeImage(const unsigned char* __restrict__ x, Element* __restrict__ y, unsigned count, unsigned depth,
-                   int vector, const __grid_constant__ Channels channels) {
+                   const __grid_constant__ Channels channels) {
   // Threads ask for different channels at once, which constant memory would serve one after the other.
   __shared__ unsigned from[mostChannels];
   __shared__ float scale[mostChannels], bias[mostChannels];
@@ -22,7 +22,7 @@ extern "C" __global__ void __launch_bounds__(threads)
     bias[c] = channels.bias[c];
   }
   __syncthreads();
-  const unsigned whole = vector ? count / 4 : 0;
+  const unsigned whole = count / 4;
   for (unsigned v = firstIndex(); v < whole; v += indexStep()) {
     unsigned pixel = 4 * v / perPixel, c = 4 * v % perPixel;
     Four four;

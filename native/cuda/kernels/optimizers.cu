@@ -3,11 +3,10 @@
 
 constexpr unsigned threads = 256;
 
-// What all optimizers have. `vector`: all tensors allow accesses of four elements.
+// What all optimizers have.
 struct Step {
   const float *scalars, *norm;
   unsigned count;
-  int vector;
   float rateScale, weightDecay, maxNorm;
 };
 
@@ -31,7 +30,7 @@ template <class Update>
 __device__ inline void updateAll(const Step& step, float* parameter, const Element* gradient, float* first,
                                  float* second, const Update& update) {
   f32 *p = (f32*)parameter, *s = (f32*)first, *t = (f32*)second;
-  const unsigned whole = step.vector ? step.count / 4 : 0;
+  const unsigned whole = step.count / 4;
   for (unsigned v = firstIndex(); v < whole; v += indexStep()) {
     const unsigned i = 4 * v;
     Four four = load4(p, i), one = {}, two = {};
@@ -104,8 +103,8 @@ extern "C" __global__ void __launch_bounds__(threads)
 
 // sum = keep * sum + share * x
 extern "C" __global__ void __launch_bounds__(threads)
-    mix(float* sum, const Element* x, unsigned count, int vector, float keep, float share) {
-  const Step step = {nullptr, nullptr, count, vector, 0, 0, 0};
+    mix(float* sum, const Element* x, unsigned count, float keep, float share) {
+  const Step step = {nullptr, nullptr, count, 0, 0, 0};
   updateAll(step, sum, x, nullptr, nullptr,
             [&](float& p, float value, float&, float&) { p = keep * p + share * value; });
 }

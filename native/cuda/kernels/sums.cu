@@ -46,16 +46,12 @@ extern "C" __global__ void __launch_bounds__(threads)
   const unsigned elements = tensors.elements[low], begin = (blockIdx.x - tensors.first[low]) * part;
   const unsigned end = elements - begin < part ? elements : begin + part;
   double sum = 0;
-  unsigned i = begin;
-  if ((size_t)data % (4 * sizeof(Element)) == 0) {
-    const unsigned whole = begin + (end - begin) / 4 * 4;
-    for (i = begin + 4 * threadIdx.x; i < whole; i += 4 * blockDim.x) {
-      const Four x = load4(data, i);
-      for (int k = 0; k < 4; ++k) sum += (double)x.at[k] * x.at[k];
-    }
-    i = whole;
+  const unsigned whole = begin + (end - begin) / 4 * 4;
+  for (unsigned i = begin + 4 * threadIdx.x; i < whole; i += 4 * blockDim.x) {
+    const Four x = load4(data, i);
+    for (int k = 0; k < 4; ++k) sum += (double)x.at[k] * x.at[k];
   }
-  for (i += threadIdx.x; i < end; i += blockDim.x) {
+  for (unsigned i = whole + threadIdx.x; i < end; i += blockDim.x) {
     const double x = load(data, i);
     sum += x * x;
   }
