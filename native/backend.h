@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cuda/search_folder.h"
 #include "memory.h"
 #include "plan.h"
 
@@ -95,14 +96,16 @@ class Backend {
   virtual void loadChoices(const std::string& text) {}
 };
 
-// Throws Error DEVICE_UNAVAILABLE for a name that this build does not know.
 struct DeviceOptions {
-  int threads = 0;  // 0: one a core
+  int threads = 0;                              // of a CPU; 0: one a core
+  std::vector<cuda::SearchFolder> cudaFolders;  // where NVIDIA's libraries are looked for, in this order
   // Of a CUDA device: f32 products of numbers rounded to 10 bits; only kernels that repeat bit for bit; time
   // several kernels for each convolution; the most scratch bytes of one kernel.
   bool allowTf32 = false, deterministic = false, tuning = false;
   size_t workspaceLimit = size_t{1} << 30;
 };
+// "cpu", "cuda:0" and the like, "null". Throws Error DEVICE_UNAVAILABLE for a name that this build does not
+// know and cuda::Unavailable.
 std::shared_ptr<Backend> openBackend(const std::string& name, const DeviceOptions& options,
                                      std::shared_ptr<MemoryMeter> meter);
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "search_folder.h"
 #include "shared_library.h"
 #include "symbols.h"
 
@@ -26,14 +27,8 @@ struct NvrtcTable {
 };
 #undef FOVEA_CUDA_MEMBER
 
-// Where to look for libraries, in order; who asks finds the folders (ts/runtime/cuda-folders.ts).
-struct SearchFolder {
-  std::string path;     // empty: the system's own search for the bare name
-  std::string origin;   // why it is searched, for people
-  bool driver = false;  // for libcuda.so.1, too, which else only the system's own search finds
-};
 struct LoadOptions {
-  std::vector<SearchFolder> folders;
+  std::vector<SearchFolder> folders;  // in the order in which they are searched
   // Without a driver nothing can be allocated or run, but kernels compile and cuDNN checks graphs.
   bool withDriver = true;
 };

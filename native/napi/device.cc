@@ -8,24 +8,44 @@
 namespace fovea {
 namespace {
 
-DeviceOptions readOptions(const Napi::Value& value) {
-  DeviceOptions options;
-  if (value.IsUndefined()) return options;
-  if (!value.IsObject())
-    throw Error("INVALID_ARGUMENT", "options: expected an object", "options", "an object");
-  const Napi::Value threads = value.As<Napi::Object>().Get("threads");
-  if (threads.IsUndefined()) return options;
+int readThreads(const Napi::Value& threads) {
+  if (threads.IsUndefined()) return 0;
   const double number = threads.IsNumber() ? threads.As<Napi::Number>().DoubleValue() : 0;
   if (!(number >= 1 && number <= 4096) || number != static_cast<int>(number)) {
     const std::string got = threads.IsNumber() ? threads.ToString().Utf8Value() : "no number";
     throw Error("INVALID_ARGUMENT", "threads: expected a number of threads, got " + got, "threads",
                 "1 to 4096", got);
   }
-  options.threads = static_cast<int>(number);
-  return options;
+  return static_cast<int>(number);
+}
+
+DeviceOptions readOptions(const Napi::Value& value) {
+  if (value.IsUndefined()) return {};
+  if (!value.IsObject())
+    throw Error("INVALID_ARGUMENT", "options: expected an object", "options", "an object");
+  const auto options = value.As<Napi::Object>();
+  return {.threads = readThreads(options.Get("threads")),
+          .cudaFolders = readCudaFolders(options.Get("cudaFolders"))};
 }
 
 }  // namespace
+
+std::vector<cuda::SearchFolder> readCudaFolders(const Napi::Value& value) {
+  std::vector<cuda::SearchFolder> folders;
+  if (value.IsUndefined()) return folders;
+  if (!value.IsArray())
+    throw Error("INVALID_ARGUMENT", "cudaFolders: expected a list of folders", "cudaFolders", "a list");
+  const auto list = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); ++i) {
+    if (!list.Get(i).IsObject())
+      throw Error("INVALID_ARGUMENT", "cudaFolders: expected objects", "cudaFolders", "objects");
+    const auto folder = list.Get(i).As<Napi::Object>();
+    folders.push_back({readName(folder.Get("path"), "cudaFolders.path"),
+                       readName(folder.Get("origin"), "cudaFolders.origin"),
+                       folder.Get("driver").ToBoolean().Value()});
+  }
+  return folders;
+}
 
 Napi::Promise DeviceContext::submit(Napi::Env env, const Napi::Value& token, Task::Work work,
                                     Task::Result result) const {
@@ -49,6 +69,25 @@ Napi::Function DeviceWrap::define(Napi::Env env) {
       {InstanceAccessor<&DeviceWrap::description>("description"),
        InstanceMethod<&DeviceWrap::memory>("memory"), InstanceMethod<&DeviceWrap::createStore>("createStore"),
        InstanceMethod<&DeviceWrap::compile>("compile"), InstanceMethod<&DeviceWrap::close>("close")});
+}
+
+Napi::Value DeviceWrap::openCuda(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return promised(env, [&]() -> Napi::Value {
+    Environment& environment = Environment::of(env);
+    auto context = std::make_shared<DeviceContext>();
+    context->meter = std::make_shared<MemoryMeter>();
+    context->executor = environment.ownExecutor();
+    context->number = environment.nextNumber();
+    return environment.submit(
+        *context->executor, context->number, 0,
+        [&opened = context->backend, meter = context->meter, name = readName(info[0], "name"),
+         options = readOptions(info[1])](const std::atomic<bool>&) {
+          opened = openBackend(name, options, meter);
+        },
+        // Keeps the context, which the work only borrows: it must not end on its own thread.
+        [context](Napi::Env env) -> Napi::Value { return construct(Environment::of(env).device, context); });
+  });
 }
 
 Napi::Value DeviceWrap::open(const Napi::CallbackInfo& info) {
