@@ -67,7 +67,8 @@ Step with(Step step, const Pointers& p) {
 KernelPtr prepare(const Request& request, const ops::Sgd& op) {
   auto [kernel, function, step, grid] = updateOf(request, op, "sgd");
   kernel->body = [function = function, step = step, grid = grid, momentum = static_cast<float>(op.momentum),
-                  nesterov = static_cast<int>(op.nesterov)](const Pointers& p) {
+                  nesterov =
+                      static_cast<int>(op.nesterov && request.hasInput(firstState))](const Pointers& p) {
     function.launch(grid, {threadsPerBlock}, with(step, p), out(p, 0), in(p, gradientInput), out(p, 1),
                     momentum, nesterov);
   };

@@ -33,6 +33,7 @@ const VARIANTS: Readonly<Record<string, readonly Defines[]>> = {
   batch_norm: combined({ T: ELEMENTS, V: ['1', '4'] }),
   channels: elements,
   dropout: elements,
+  edges: elements,
   elementwise: elements,
   local_response_norm: elements,
   losses: elements,
