@@ -111,9 +111,9 @@ cublasHandle_t Context::cublas() const {
     FOVEA_CUDA_CALL(*libraries, cublas, cublasSetStream_v2, handle, stream);
     FOVEA_CUDA_CALL(*libraries, cublas, cublasSetWorkspace_v2, handle, workspace->data(), workspace->bytes());
     // Sums of f16 products stay f32 to the end.
-    FOVEA_CUDA_CALL(
-        *libraries, cublas, cublasSetMathMode, handle,
-        settings.allowTf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION);
+    const int mode = CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION |
+                     (settings.allowTf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH);
+    FOVEA_CUDA_CALL(*libraries, cublas, cublasSetMathMode, handle, static_cast<cublasMath_t>(mode));
   }
   return cublas_;
 }
