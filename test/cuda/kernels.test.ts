@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { cudaSdk, sdkMissing } from './sdk.js'
 
 // Every kernel of ours, in every variant that a family asks for, compiled by the real NVRTC for real GPUs, which
 // needs none to be there.
@@ -60,21 +61,11 @@ function assembled(body: string, defines: Defines): string {
   return `${text('prelude')}${macros.join('')}typedef T Element;\n#line 1 "kernel.cu"\n${body}`
 }
 
-/** The folder with the real NVRTC, or why there is none. */
-function nvrtc(): { readonly folder: string } | { readonly missing: string } {
-  const sdk = process.env.FOVEA_CUDA_SDK
-  if (!sdk) return { missing: 'FOVEA_CUDA_SDK names no folder with the unpacked wheels' }
-  const folder = join(sdk, 'nvidia/cu13/lib')
-  return existsSync(folder) ? { folder } : { missing: `FOVEA_CUDA_SDK: there is no ${folder}` }
-}
-
 test('every source of kernels is compiled here', () => {
   expect(sources).toEqual(Object.keys(VARIANTS).sort())
 })
 
-const found = nvrtc()
-if ('missing' in found) console.warn(`kernels are not compiled: ${found.missing}`)
-describe.skipIf('missing' in found)('the real NVRTC', () => {
+describe.skipIf(!cudaSdk)(cudaSdk ? 'the real NVRTC' : `the real NVRTC (${sdkMissing})`, () => {
   let scratch: string
   beforeAll(() => {
     scratch = mkdtempSync(join(tmpdir(), 'fovea-kernels-'))
@@ -91,8 +82,10 @@ describe.skipIf('missing' in found)('the real NVRTC', () => {
       writeFileSync(file, body)
       return architecturesOf(i).flatMap((architecture) => [file, architecture])
     })
-    const { folder } = found as { folder: string }
-    const output = execFileSync(join(scratch, 'nvrtc'), [folder, ...jobs], { encoding: 'utf8' })
+    const folder = cudaSdk!.libraries.find((name) =>
+      readdirSync(name).some((file) => file.startsWith('libnvrtc.so')),
+    )
+    const output = execFileSync(join(scratch, 'nvrtc'), [folder!, ...jobs], { encoding: 'utf8' })
     return output
       .trim()
       .split('\n')
