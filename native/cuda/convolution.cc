@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "convolution_graphs.h"
 #include "engine_choice.h"
 #include "families.h"
 #include "rows.h"
@@ -9,34 +10,10 @@ namespace {
 
 using Kind = OperationGraph::Convolution;
 
-// Tensors of the graphs.
-enum Number : int64_t { xNumber = 1, weightNumber, yNumber, biasNumber, residualNumber, firstBetween };
-
-// cuDNN pads both sides of an image alike. What one side has beyond the other is added to the image
-// beforehand.
-struct Geometry {
-  Shape x;  // as cuDNN sees it
-  int64_t top = 0, left = 0;
-  OperationGraph::Geometry graph;
-  bool padded = false;
-
-  Geometry(const ops::ConvolutionGeometry& op, const Shape& image) : x(image) {
-    const auto& [before, leftOf, after, rightOf] = op.padding;
-    const int64_t rows = std::min(before, after), columns = std::min(leftOf, rightOf);
-    top = before - rows;
-    left = leftOf - columns;
-    x[2] += before + after - 2 * rows;
-    x[3] += leftOf + rightOf - 2 * columns;
-    padded = x != image;
-    const std::vector<int64_t> both{rows, columns};
-    graph = {{op.stride[0], op.stride[1]}, both, both, {op.dilation[0], op.dilation[1]}};
-  }
-};
-
 // Copies images into larger ones, or cuts them out again.
 class Edges {
  public:
-  Edges(const Request& request, const TensorSpec& image, const Geometry& geometry)
+  Edges(const Request& request, const TensorSpec& image, const PaddedGeometry& geometry)
       : function_(request.context.function("edges", "moveImages", typed(image.dtype))),
         context_(request.shared),
         image_(image.shape),
@@ -68,7 +45,7 @@ class ConvolutionKernel final : public Kernel {
   using Work = std::function<void(const Pointers&)>;
 
   ConvolutionKernel(const Request& request, std::unique_ptr<ExecutionPlan> plan, std::string name)
-      : plan_(std::move(plan)), name_(std::move(name)) {
+      : context_(request.shared), plan_(std::move(plan)), name_(std::move(name)) {
     const auto layouts = [](const std::vector<std::optional<Operand>>& operands, std::vector<LayoutPtr>& to) {
       for (const auto& operand : operands)
         to.push_back(operand ? channelsLastLayout(operand->spec) : nullptr);
@@ -98,6 +75,7 @@ class ConvolutionKernel final : public Kernel {
   std::string implementation() const override { return name_; }
 
  private:
+  std::shared_ptr<const Context> context_;
   std::unique_ptr<ExecutionPlan> plan_;
   std::string name_;
   Pointers pointers_;
@@ -128,78 +106,26 @@ std::unique_ptr<ConvolutionKernel> kernelOf(const Request& request, Chosen chose
   return kernel;
 }
 
-// What a forward convolution adds to its product.
-struct Additions {
-  bool bias, residual, relu;
-  bool any() const { return bias || residual || relu; }
-};
-
-// The product and then sum, bias and ReLU, in the order that cuDNN's fused kernels have.
-std::shared_ptr<const OperationGraph> fusedGraph(const Request& request, const Geometry& geometry,
-                                                 const Additions& additions) {
-  const TensorSpec &x = request.input(0), &weight = request.input(1), &y = request.output(0);
-  auto graph = std::make_shared<OperationGraph>(request.shared);
-  graph->tensor(xNumber, cudnnType(x.dtype), geometry.x);
-  graph->tensor(weightNumber, cudnnType(weight.dtype), weight.shape);
-  graph->tensor(yNumber, cudnnType(y.dtype), y.shape);
-
-  int steps = additions.bias + additions.residual + additions.relu;
-  int64_t last = firstBetween;
-  // The next tensor of the sequence: the result itself when nothing follows.
-  const auto next = [&]() -> int64_t {
-    if (steps-- == 0) return yNumber;
-    graph->tensor(++last, CUDNN_DATA_FLOAT, y.shape, false);
-    return last;
-  };
-  int64_t value = next();
-  graph->convolution(Kind::forward, geometry.graph, xNumber, weightNumber, value);
-  const auto follow = [&](const auto& operation) {
-    const int64_t from = std::exchange(value, next());
-    operation(from, value);
-  };
-  if (additions.residual) {
-    graph->tensor(residualNumber, cudnnType(y.dtype), y.shape);
-    follow([&](int64_t from, int64_t to) { graph->add(from, residualNumber, to); });
-  }
-  if (additions.bias) {
-    graph->tensor(biasNumber, cudnnType(request.input(2).dtype), {1, y.shape[1], 1, 1});
-    follow([&](int64_t from, int64_t to) { graph->add(from, biasNumber, to); });
-  }
-  if (additions.relu) follow([&](int64_t from, int64_t to) { graph->relu(from, to); });
-  graph->finalize();
-  return graph;
-}
-
-std::shared_ptr<const OperationGraph> plainGraph(const Request& request, Kind kind, const Geometry& geometry,
-                                                 const TensorSpec& x, const TensorSpec& weight,
-                                                 const TensorSpec& y) {
-  auto graph = std::make_shared<OperationGraph>(request.shared);
-  graph->tensor(xNumber, cudnnType(x.dtype), geometry.x);
-  graph->tensor(weightNumber, cudnnType(weight.dtype), weight.shape);
-  graph->tensor(yNumber, cudnnType(y.dtype), y.shape);
-  graph->convolution(kind, geometry.graph, xNumber, weightNumber, yNumber);
-  graph->finalize();
-  return graph;
-}
-
 }  // namespace
 
 KernelPtr prepare(const Request& request, const ops::Convolution& op) {
   const TensorSpec &x = request.input(0), &weight = request.input(1), &y = request.output(0);
   const Additions additions{request.hasInput(2), request.hasInput(3), op.activation == ops::Activation::relu};
-  const Geometry geometry(op, x.shape);
+  const PaddedGeometry geometry(op, x.shape);
+  const CudnnLibrary library{request.context.libraries, request.context.cudnn()};
+  const ConvolutionTensors tensors{x, weight, y, additions.bias ? request.input(2).dtype : DType::f32};
 
   std::vector<Formulation> formulations;
   if (additions.any()) {
     try {
-      formulations.push_back({fusedGraph(request, geometry, additions)});
+      formulations.push_back({fusedGraph(library, geometry, tensors, additions)});
     } catch (const Error& error) {
       // A sequence that cuDNN does not know is done in two steps.
       if (error.code == "OUT_OF_MEMORY") throw;
     }
   }
   const size_t plain = formulations.size();
-  formulations.push_back({plainGraph(request, Kind::forward, geometry, x, weight, y)});
+  formulations.push_back({convolutionGraph(library, Kind::forward, geometry, tensors)});
   std::shared_ptr<const Epilogue> epilogue;
   const auto openEpilogue = [&] {
     epilogue = std::make_shared<Epilogue>(
@@ -255,9 +181,11 @@ KernelPtr prepare(const Request& request, const ops::Convolution& op) {
 
 KernelPtr prepare(const Request& request, const ops::ConvolutionBackwardData& op) {
   const TensorSpec &dy = request.input(0), &weight = request.input(1), &dx = request.output(0);
-  const Geometry geometry(op, dx.shape);
+  const PaddedGeometry geometry(op, dx.shape);
   const std::vector<Formulation> formulations{
-      {plainGraph(request, Kind::data, geometry, dx, weight, dy), {}}};
+      {convolutionGraph({request.context.libraries, request.context.cudnn()}, Kind::data, geometry,
+                        {dx, weight, dy}),
+       {}}};
   Chosen chosen = chooseEngine(request.context, keyOf(op.name, op, dx, weight, dy), formulations,
                                dy.dtype == DType::f32, xNumber);
   Scratch scratch;
@@ -282,9 +210,11 @@ KernelPtr prepare(const Request& request, const ops::ConvolutionBackwardData& op
 
 KernelPtr prepare(const Request& request, const ops::ConvolutionBackwardWeights& op) {
   const TensorSpec &x = request.input(0), &dy = request.input(1), &dweight = request.output(0);
-  const Geometry geometry(op, x.shape);
+  const PaddedGeometry geometry(op, x.shape);
   const std::vector<Formulation> formulations{
-      {plainGraph(request, Kind::filter, geometry, x, dweight, dy), {}}};
+      {convolutionGraph({request.context.libraries, request.context.cudnn()}, Kind::filter, geometry,
+                        {x, dweight, dy}),
+       {}}};
   Chosen chosen = chooseEngine(request.context, keyOf(op.name, op, x, dweight, dy), formulations,
                                x.dtype == DType::f32, weightNumber);
   Scratch scratch;

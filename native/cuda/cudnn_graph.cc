@@ -63,14 +63,14 @@ void Descriptor::fill(Name name, Descriptor& value) const {
 }
 
 Descriptor& OperationGraph::add(cudnnBackendDescriptorType_t type) {
-  return kept_.emplace_back(*context_->libraries, type);
+  return kept_.emplace_back(*libraries_, type);
 }
 
 void OperationGraph::tensor(int64_t number, cudnnDataType_t type, const std::vector<int64_t>& dims,
                             bool inMemory) {
   constexpr int64_t alignment = 16;
   const auto strides = channelsLastStrides({dims[0], dims[1], dims[2], dims[3]});
-  Descriptor descriptor(*context_->libraries, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
+  Descriptor descriptor(*libraries_, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   descriptor.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, number);
   descriptor.set(CUDNN_ATTR_TENSOR_DATA_TYPE, type);
   descriptor.set(CUDNN_ATTR_TENSOR_DIMENSIONS, dims);
@@ -120,7 +120,7 @@ void OperationGraph::convolution(Convolution kind, const Geometry& geometry, int
   description.set(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, geometry.stride);
   description.finalize();
 
-  Descriptor operation(*context_->libraries, name.type);
+  Descriptor operation(*libraries_, name.type);
   operation.set(name.description, description);
   operation.set(name.x, tensorOf(x));
   operation.set(name.weight, tensorOf(weight));
@@ -140,7 +140,7 @@ void OperationGraph::pointwise(cudnnPointwiseMode_t mode, int64_t x, const int64
   description.set(CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode);
   description.set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_DATA_FLOAT);
   description.finalize();
-  Descriptor operation(*context_->libraries, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
+  Descriptor operation(*libraries_, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
   operation.set(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, description);
   operation.set(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, tensorOf(x));
   if (b) {
@@ -154,21 +154,20 @@ void OperationGraph::pointwise(cudnnPointwiseMode_t mode, int64_t x, const int64
 }
 
 void OperationGraph::finalize() {
-  auto graph = std::make_unique<Descriptor>(*context_->libraries, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
+  auto graph = std::make_unique<Descriptor>(*libraries_, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
   std::vector<cudnnBackendDescriptor_t> operations;
   for (const Descriptor& operation : operations_) operations.push_back(operation.raw());
   graph->set(CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR,
              static_cast<int64_t>(operations.size()), operations.data());
-  graph->set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, context_->cudnn());
+  if (handle_) graph->set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, handle_);
   graph->finalize();
   graph_ = std::move(graph);
 }
 
 std::unique_ptr<ExecutionPlan> ExecutionPlan::build(std::shared_ptr<const OperationGraph> graph,
                                                     Descriptor config) {
-  const Context& context = *graph->context();
-  Descriptor plan(*context.libraries, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
-  plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, context.cudnn());
+  Descriptor plan(graph->libraries(), CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
+  plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, graph->handle());
   plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config);
   if (!plan.tryFinalize()) return nullptr;
   return std::make_unique<ExecutionPlan>(std::move(graph), std::move(config), std::move(plan));
@@ -179,7 +178,7 @@ ExecutionPlan::ExecutionPlan(std::shared_ptr<const OperationGraph> graph, Descri
       config_(std::move(config)),
       plan_(std::move(plan)),
       workspaceBytes_(static_cast<size_t>(plan_.number(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE))),
-      engine_(notesOf(*graph_->context()->libraries, config_).index) {}
+      engine_(notesOf(graph_->libraries(), config_).index) {}
 
 void ExecutionPlan::bind(const std::vector<std::pair<int64_t, void*>>& data, void* workspace) {
   std::vector<int64_t> numbers;
@@ -188,8 +187,7 @@ void ExecutionPlan::bind(const std::vector<std::pair<int64_t, void*>>& data, voi
     numbers.push_back(number);
     addresses.push_back(address);
   }
-  auto pack =
-      std::make_unique<Descriptor>(*graph_->context()->libraries, CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
+  auto pack = std::make_unique<Descriptor>(graph_->libraries(), CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
   pack->set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, numbers);
   pack->set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR,
             static_cast<int64_t>(addresses.size()), addresses.data());
@@ -199,8 +197,8 @@ void ExecutionPlan::bind(const std::vector<std::pair<int64_t, void*>>& data, voi
 }
 
 void ExecutionPlan::enqueue() const {
-  const Context& context = *graph_->context();
-  FOVEA_CUDA_CALL(*context.libraries, cudnn, cudnnBackendExecute, context.cudnn(), plan_.raw(), pack_->raw());
+  FOVEA_CUDA_CALL(graph_->libraries(), cudnn, cudnnBackendExecute, graph_->handle(), plan_.raw(),
+                  pack_->raw());
 }
 
 EngineNotes notesOf(const Libraries& libraries, const Descriptor& config) {
@@ -215,7 +213,7 @@ EngineNotes notesOf(const Libraries& libraries, const Descriptor& config) {
 }
 
 std::vector<Descriptor> engineConfigs(const OperationGraph& graph) {
-  const Libraries& libraries = *graph.context()->libraries;
+  const Libraries& libraries = graph.libraries();
   std::vector<Descriptor> all;
   for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
     Descriptor heuristics(libraries, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);

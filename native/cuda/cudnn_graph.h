@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "context.h"
+#include "libraries.h"
 #include "types.h"
 
 namespace fovea::cuda {
@@ -72,7 +72,9 @@ class OperationGraph {
     std::vector<int64_t> stride, before, after, dilation;
   };
 
-  explicit OperationGraph(std::shared_ptr<const Context> context) : context_(std::move(context)) {}
+  // Without a handle the graph can be described, and checked, but not run.
+  OperationGraph(std::shared_ptr<const Libraries> libraries, cudnnHandle_t handle)
+      : libraries_(std::move(libraries)), handle_(handle) {}
 
   // In the order N, C, H, W, channels last in memory.
   void tensor(int64_t number, cudnnDataType_t type, const std::vector<int64_t>& dims, bool inMemory = true);
@@ -85,7 +87,8 @@ class OperationGraph {
   void finalize();
 
   const Descriptor& graph() const { return *graph_; }
-  const std::shared_ptr<const Context>& context() const { return context_; }
+  const Libraries& libraries() const { return *libraries_; }
+  cudnnHandle_t handle() const { return handle_; }
   // Tensors in memory, and their bytes.
   const std::vector<std::pair<int64_t, size_t>>& memory() const { return memory_; }
 
@@ -94,7 +97,8 @@ class OperationGraph {
   const Descriptor& tensorOf(int64_t number) const;
   void pointwise(cudnnPointwiseMode_t mode, int64_t x, const int64_t* b, int64_t y);
 
-  std::shared_ptr<const Context> context_;
+  std::shared_ptr<const Libraries> libraries_;
+  cudnnHandle_t handle_;
   std::vector<Descriptor> kept_;  // what others refer to
   std::vector<std::pair<int64_t, Descriptor>> tensors_;
   std::vector<Descriptor> operations_;
@@ -102,7 +106,7 @@ class OperationGraph {
   std::vector<std::pair<int64_t, size_t>> memory_;
 };
 
-// An engine's way to run a graph.
+// An engine's way to run a graph. The handle must outlive it.
 class ExecutionPlan {
  public:
   // Nothing where the engine turns out not to take the graph.

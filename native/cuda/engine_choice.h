@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "context.h"
 #include "cudnn_graph.h"
 
 namespace fovea::cuda {
