@@ -8,7 +8,7 @@
  */
 export * from './errors.js'
 export { tensor, Tensor, type DType, type Shape, type TypedArrays } from './tensor.js'
-export { Device, type DeviceName, type DeviceOptions } from './runtime/device.js'
+export { Device, type DeviceInfo, type DeviceName, type DeviceOptions } from './runtime/device.js'
 export type { ScheduleEntry } from './runtime/native.js'
 
 export { Model, type CompileOptions, type ModelInfo, type ModelInput } from './model/model.js'

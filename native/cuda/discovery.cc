@@ -36,9 +36,20 @@ class PrimaryContext {
   bool retained_ = false, pushed_ = false;
 };
 
+void measure(const DriverTable& calls, CUdevice device, Gpu& gpu) {
+  const PrimaryContext context(calls, device);
+  size_t free = 0, total = 0;
+  CUresult status = context.status;
+  if (status == CUDA_SUCCESS) status = calls.cuMemGetInfo_v2(&free, &total);
+  if (status == CUDA_SUCCESS)
+    gpu.freeBytes = free;
+  else
+    gpu.problem = wordsOf(calls, status);
+}
+
 }  // namespace
 
-std::vector<Gpu> listGpus(const Driver& driver) {
+std::vector<Gpu> listGpus(const Driver& driver, bool freeMemory) {
   const DriverTable& calls = driver.calls;
   int count = 0;
   if (calls.cuDeviceGetCount(&count) != CUDA_SUCCESS) return {};
@@ -58,14 +69,7 @@ std::vector<Gpu> listGpus(const Driver& driver) {
     calls.cuDeviceGetAttribute(&gpu.major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device);
     calls.cuDeviceGetAttribute(&gpu.minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device);
     calls.cuDeviceGetAttribute(&gpu.processors, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, device);
-    const PrimaryContext context(calls, device);
-    size_t free = 0, total = 0;
-    CUresult status = context.status;
-    if (status == CUDA_SUCCESS) status = calls.cuMemGetInfo_v2(&free, &total);
-    if (status == CUDA_SUCCESS)
-      gpu.freeBytes = free;
-    else
-      gpu.problem = wordsOf(calls, status);
+    if (freeMemory) measure(calls, device, gpu);
     gpus.push_back(gpu);
   }
   return gpus;

@@ -72,17 +72,22 @@ Napi::Value resultOf(Napi::Env env, const Inspection& inspection) {
 
 Napi::Value inspectCuda(const Napi::CallbackInfo& info) {
   return promised(info.Env(), [&]() -> Napi::Value {
+    if (!info[0].IsObject())
+      throw Error("INVALID_ARGUMENT", "options: expected an object", "options", "an object");
+    const auto asked = info[0].As<Napi::Object>();
     Environment& environment = Environment::of(info.Env());
     const std::shared_ptr<Executor> executor = environment.ownExecutor();
     const auto inspection = std::make_shared<Inspection>();
     return environment.submit(
         *executor, environment.nextNumber(), 0,
-        [inspection,
-         options = cuda::LoadOptions{.folders = readCudaFolders(info[0])}](const std::atomic<bool>&) mutable {
+        [inspection, options = cuda::LoadOptions{.folders = readCudaFolders(asked.Get("cudaFolders"))},
+         libraries = asked.Get("libraries").ToBoolean().Value(),
+         freeMemory = asked.Get("freeMemory").ToBoolean().Value()](const std::atomic<bool>&) mutable {
           inspection->driverProblem = failureIn([&] {
             inspection->driver = cuda::loadDriver(options);
-            inspection->gpus = cuda::listGpus(*inspection->driver);
+            inspection->gpus = cuda::listGpus(*inspection->driver, freeMemory);
           });
+          if (!libraries) return;
           // Without a driver, the libraries are looked at all the same.
           options.withDriver = inspection->driver != nullptr;
           inspection->librariesProblem = failureIn([&] { inspection->libraries = cuda::load(options); });

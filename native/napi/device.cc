@@ -19,13 +19,28 @@ int readThreads(const Napi::Value& threads) {
   return static_cast<int>(number);
 }
 
+size_t readBytes(const Napi::Value& value, const char* name, size_t otherwise) {
+  if (value.IsUndefined()) return otherwise;
+  const double bytes = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+  if (!(bytes >= 0 && bytes <= 9007199254740991.0))
+    throw Error("INVALID_ARGUMENT", std::string(name) + ": expected a number of bytes", name,
+                "a number of bytes");
+  return static_cast<size_t>(bytes);
+}
+
 DeviceOptions readOptions(const Napi::Value& value) {
   if (value.IsUndefined()) return {};
   if (!value.IsObject())
     throw Error("INVALID_ARGUMENT", "options: expected an object", "options", "an object");
   const auto options = value.As<Napi::Object>();
-  return {.threads = readThreads(options.Get("threads")),
-          .cudaFolders = readCudaFolders(options.Get("cudaFolders"))};
+  DeviceOptions read;
+  read.threads = readThreads(options.Get("threads"));
+  read.cudaFolders = readCudaFolders(options.Get("cudaFolders"));
+  read.allowTf32 = options.Get("allowTf32").ToBoolean();
+  read.deterministic = options.Get("deterministic").ToBoolean();
+  read.tuning = options.Get("autotune").ToBoolean();
+  read.workspaceLimit = readBytes(options.Get("workspaceLimit"), "workspaceLimit", read.workspaceLimit);
+  return read;
 }
 
 }  // namespace
@@ -68,7 +83,8 @@ Napi::Function DeviceWrap::define(Napi::Env env) {
       env, name,
       {InstanceAccessor<&DeviceWrap::description>("description"),
        InstanceMethod<&DeviceWrap::memory>("memory"), InstanceMethod<&DeviceWrap::createStore>("createStore"),
-       InstanceMethod<&DeviceWrap::compile>("compile"), InstanceMethod<&DeviceWrap::close>("close")});
+       InstanceMethod<&DeviceWrap::compile>("compile"), InstanceMethod<&DeviceWrap::choices>("choices"),
+       InstanceMethod<&DeviceWrap::loadChoices>("loadChoices"), InstanceMethod<&DeviceWrap::close>("close")});
 }
 
 Napi::Value DeviceWrap::openCuda(const Napi::CallbackInfo& info) {
@@ -115,6 +131,14 @@ Napi::Value DeviceWrap::memory(const Napi::CallbackInfo& info) {
   result.Set("live", static_cast<double>(context_->meter->live()));
   result.Set("peak", static_cast<double>(context_->meter->peak()));
   return result;
+}
+
+Napi::Value DeviceWrap::choices(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return Napi::String::New(info.Env(), context_->backend->choices()); });
+}
+
+void DeviceWrap::loadChoices(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] { context_->backend->loadChoices(readName(info[0], "choices")); });
 }
 
 Napi::Value DeviceWrap::createStore(const Napi::CallbackInfo& info) {

@@ -34,6 +34,9 @@ class DeviceWrap final : public Wrap<DeviceWrap> {
  private:
   Napi::Value description(const Napi::CallbackInfo& info);
   Napi::Value memory(const Napi::CallbackInfo& info);
+  // What a backend found out by timing, as text that it can be given again.
+  Napi::Value choices(const Napi::CallbackInfo& info);
+  void loadChoices(const Napi::CallbackInfo& info);
   Napi::Value createStore(const Napi::CallbackInfo& info);
   Napi::Value compile(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
