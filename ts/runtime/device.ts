@@ -17,6 +17,14 @@ export interface DeviceOptions {
    * `FOVEA_CUDA_PATH`, or else the places where they usually are.
    */
   readonly cudaPath?: string
+  /** Of a GPU: whether f32 convolutions and products may round their operands to 10 bits, which is faster. Default: no. */
+  readonly allowTf32?: boolean
+  /** Of a GPU: whether to take only kernels that repeat bit for bit. Default: no. */
+  readonly deterministic?: boolean
+  /** Of a GPU: whether to time several kernels for each convolution when a program is compiled. Default: no. */
+  readonly autotune?: boolean
+  /** Of a GPU: the most bytes of scratch memory that one kernel may ask for. Default: 1 GiB. */
+  readonly workspaceLimit?: number
 }
 
 /** A device of this machine, as {@link Device.list} tells of it. */
@@ -98,7 +106,8 @@ export class Device {
   }
 
   private static async openCuda(index: number, options: DeviceOptions, reason?: string): Promise<Device> {
-    const device = await openGpu(index, { cudaPath: options.cudaPath })
+    const { threads: _, ...settings } = options
+    const device = await openGpu(index, settings)
     const because = reason === undefined ? '' : ` (chosen: ${reason})`
     return new Device('cuda', device.description + because, device)
   }
