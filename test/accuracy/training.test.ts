@@ -3,17 +3,25 @@ import { createModel, type ModelName } from '../../models/index.js'
 import type { Model } from '../../ts/model/model.js'
 import { Device } from '../../ts/runtime/device.js'
 import type { ScheduleEntry } from '../../ts/runtime/native.js'
-import { elementCount, tensor, Tensor } from '../../ts/tensor.js'
-import { fixtureImage, levels, setFixtureWeights } from '../support/fixture-weights.js'
+import type { Tensor } from '../../ts/tensor.js'
+import { fixtureImage, setFixtureWeights } from '../support/fixture-weights.js'
 import { readReference, relativeError, TORCHVISION_NETWORKS } from '../support/reference.js'
+import {
+  crossEntropyGradient,
+  errorsOf,
+  headsOf,
+  spread,
+  withoutDropout,
+  type Spread,
+} from '../support/step-errors.js'
 
 type AnyModel = Model<'logits', string>
 
 /** How far float32 may be from float64; Winograd's transforms cost a digit. */
 interface Bounds {
   readonly logits: number
-  readonly norm: { readonly worst: number; readonly median: number }
-  readonly probe: { readonly worst: number; readonly median: number }
+  readonly norm: Spread
+  readonly probe: Spread
 }
 const DIRECT: Bounds = {
   logits: 1e-4,
@@ -61,10 +69,7 @@ it.each(NETWORKS)('%s in training, beside PyTorch in float64', { timeout: 300_00
   })
   try {
     const { output, backward } = await program.forward(fixtureImage(name, shape, seed))
-    const heads = [
-      'logits',
-      ...(train!.aux.length > 1 ? ['aux1', 'aux2'] : train!.aux.length === 1 ? ['aux'] : []),
-    ]
+    const heads = headsOf(train!.aux.length)
     const expected = [train!.logits, ...train!.aux]
     const logits = Math.max(...heads.map((head, i) => relativeError(output[head]!.data, expected[i]!)))
     const seeds = heads.map((head, i) => [
@@ -109,45 +114,6 @@ it.each(NETWORKS)('%s in training, beside PyTorch in float64', { timeout: 300_00
   }
 })
 
-function withoutDropout(network: string): object {
-  if (network === 'googlenet') return { dropout: 0, auxiliaryDropout: 0 }
-  return /^(alexnet|vgg|inception)/.test(network) ? { dropout: 0 } : {}
-}
-
-/** Gradient of the mean cross-entropy of the softmax, in float64. */
-function crossEntropyGradient({ data, shape }: Tensor, labels: readonly number[], weight: number): Tensor {
-  const [n, classes] = shape as [number, number]
-  const gradient = new Float32Array(elementCount(shape))
-  for (let i = 0; i < n; i++) {
-    const logits = Array.from(data.subarray(i * classes, (i + 1) * classes))
-    const largest = Math.max(...logits)
-    const exponentials = logits.map((logit) => Math.exp(logit - largest))
-    const sum = exponentials.reduce((total, value) => total + value, 0)
-    exponentials.forEach((value, k) => {
-      gradient[i * classes + k] = (weight * (value / sum - (k === labels[i] ? 1 : 0))) / n
-    })
-  }
-  return tensor(gradient, shape)
-}
-
-/** Relative error of the l2 norm; error of the probe in units of l2 / sqrt(count). */
-function errorsOf(name: string, data: Float32Array, [l2, probe]: readonly [number, number]) {
-  const directions = levels(`probe/${name}`, data.length)
-  let square = 0
-  let dot = 0
-  data.forEach((value, i) => {
-    square += value * value
-    dot += value * directions[i]!
-  })
-  const root = Math.sqrt(data.length)
-  return { norm: Math.abs(Math.sqrt(square) - l2) / l2, probe: Math.abs(dot / root - probe) / (l2 / root) }
-}
-
-function spread(values: readonly number[]): { readonly worst: number; readonly median: number } {
-  const sorted = values.toSorted((a, b) => a - b)
-  return { worst: sorted.at(-1)!, median: sorted[Math.floor(sorted.length / 2)]! }
-}
-
 function fallbacks(schedule: readonly ScheduleEntry[]): string[] {
   return schedule
     .filter(({ op, implementation }) => HEAVY.test(op) && implementation.includes('ref'))
@@ -157,7 +123,7 @@ function fallbacks(schedule: readonly ScheduleEntry[]): string[] {
 function row(
   network: string,
   batch: number,
-  { logits, norm, probe }: Record<'norm' | 'probe', ReturnType<typeof spread>> & { logits: number },
+  { logits, norm, probe }: Record<'norm' | 'probe', Spread> & { logits: number },
   statistics: number,
   winograd: boolean,
 ): string {
