@@ -106,8 +106,7 @@ export class Device {
   }
 
   private static async openCuda(index: number, options: DeviceOptions, reason?: string): Promise<Device> {
-    const { threads: _, ...settings } = options
-    const device = await openGpu(index, settings)
+    const device = await openGpu(index, options)
     const because = reason === undefined ? '' : ` (chosen: ${reason})`
     return new Device('cuda', device.description + because, device)
   }
