@@ -40,7 +40,7 @@ enum class Slot : int {
 // How often each symbol was called, by all processes that map the same file.
 struct CallRecord {
   std::atomic<uint64_t> hash;
-  char name[48];
+  char name[80];
   std::atomic<uint64_t> count;
 };
 

@@ -60,13 +60,14 @@ inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return
   extern "C" float name##f(float) noexcept; \
   extern "C" double name(double) noexcept;  \
   inline float name(float x) { return name##f(x); }
-#define CUDASIM_UNARIES                                                                                      \
-  CUDASIM_UNARY(sqrt)                                                                                        \
-  CUDASIM_UNARY(exp)                                                                                         \
-  CUDASIM_UNARY(exp2) CUDASIM_UNARY(expm1) CUDASIM_UNARY(log) CUDASIM_UNARY(log2) CUDASIM_UNARY(log10)       \
-      CUDASIM_UNARY(log1p) CUDASIM_UNARY(sin) CUDASIM_UNARY(cos) CUDASIM_UNARY(tan) CUDASIM_UNARY(tanh)      \
-          CUDASIM_UNARY(cosh) CUDASIM_UNARY(sinh) CUDASIM_UNARY(erf) CUDASIM_UNARY(cbrt) CUDASIM_UNARY(fabs) \
-              CUDASIM_UNARY(floor) CUDASIM_UNARY(ceil) CUDASIM_UNARY(trunc) CUDASIM_UNARY(rint)              \
+#define CUDASIM_UNARIES                                                                                 \
+  CUDASIM_UNARY(sqrt)                                                                                   \
+  CUDASIM_UNARY(exp)                                                                                    \
+  CUDASIM_UNARY(exp2)                                                                                   \
+  CUDASIM_UNARY(expm1) CUDASIM_UNARY(log) CUDASIM_UNARY(log2) CUDASIM_UNARY(log10) CUDASIM_UNARY(log1p) \
+      CUDASIM_UNARY(sin) CUDASIM_UNARY(cos) CUDASIM_UNARY(tan) CUDASIM_UNARY(tanh) CUDASIM_UNARY(cosh)  \
+          CUDASIM_UNARY(sinh) CUDASIM_UNARY(erf) CUDASIM_UNARY(cbrt) CUDASIM_UNARY(fabs)                \
+              CUDASIM_UNARY(floor) CUDASIM_UNARY(ceil) CUDASIM_UNARY(trunc) CUDASIM_UNARY(rint)         \
                   CUDASIM_UNARY(round) CUDASIM_UNARY(nearbyint)
 CUDASIM_UNARIES
 #define CUDASIM_BINARY(name)                       \
