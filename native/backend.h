@@ -54,6 +54,9 @@ class Kernel {
   virtual ~Kernel() = default;
   virtual void bind(const Pointers& pointers) = 0;
   virtual void enqueue() = 0;
+  // Does the work of `next`, which always follows it, with its own from now on, and returns true: what `next`
+  // then enqueues is nothing. Both are bound.
+  virtual bool take(Kernel& next) { return false; }
   virtual std::string implementation() const = 0;
 
   std::vector<LayoutPtr> inputs, outputs;  // wanted and given layouts; nullptr where absent

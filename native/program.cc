@@ -77,6 +77,14 @@ struct Program::State {
     for (const Schedule::Phase& phase : schedule.phases)
       for (const Step& step : phase.steps)
         step.kernel->bind({addresses(step.inputs), addresses(step.outputs), address(step.scratch)});
+    for (const Schedule::Phase& phase : schedule.phases) unite(phase.steps);
+  }
+
+  // Lets kernels take over those behind them, where they can.
+  static void unite(const std::vector<Step>& steps) {
+    Kernel* first = nullptr;
+    for (const Step& step : steps)
+      if (!first || !first->take(*step.kernel)) first = step.kernel.get();
   }
 
   static Schedule compile(const Plan& plan, Store& store, const std::vector<Store::Bound>& bound,

@@ -2,8 +2,7 @@
 #include <map>
 
 #include "families.h"
-#include "own_kernels.h"
-#include "status.h"
+#include "updates.h"
 
 namespace fovea::cuda {
 namespace {
@@ -35,37 +34,28 @@ Group groupOf(const Request& request, DType dtype, std::vector<size_t> operands)
   return group;
 }
 
-// Operand 0 and output 0 are one f32 tensor, which is updated as it lies; operand 1, if there, comes in its
-// layout. A tensor that may still be kept otherwise takes on the layout of what it is made from.
-std::unique_ptr<StreamKernel> inPlace(const Request& request, const char* name) {
-  const TensorSpec& kept = request.input(0);
-  requireF32(kept, "what is updated");
-  LayoutPtr layout = request.inputLayout(0);
-  if (request.hasInput(1)) {
-    requireFloating(request.input(1), "what is added");
-    const LayoutPtr other = request.inputLayout(1);
-    if (request.operands.inputs[0]->movable && other->elementwise())
-      layout = layoutAs(kept, isChannelsLast(*other, kept.shape));
-  }
-  if (!layout->elementwise()) throw unsupported("what lies in " + layout->name() + " cannot be updated");
-  auto kernel = std::make_unique<StreamKernel>(request, name);
-  kernel->inputs[0] = kernel->outputs[0] = layout;
-  if (request.hasInput(1))
-    kernel->inputs[1] = layoutAs(request.input(1), isChannelsLast(*layout, kept.shape));
-  kernel->aliases = {{0, 0, true}};
-  return kernel;
-}
+// As in kernels/optimizers.cu.
+struct Mix {
+  float keep, share;
+};
 
-// sum = keep * sum + share * x
+// sum = keep * sum + share * x. A sum that may still be kept otherwise takes on the layout of what it is made
+// from.
 KernelPtr mixing(const Request& request, const char* name, double keep, double share) {
-  auto kernel = inPlace(request, name);
-  const unsigned count = elementsOf(request.input(0));
-  kernel->body = [mix = request.context.function("optimizers", "mix", typed(request.input(1).dtype)), count,
-                  grid = gridFor(request.context, ceilDiv(count, 4)), keep = static_cast<float>(keep),
-                  share = static_cast<float>(share)](const Pointers& p) {
-    mix.launch(grid, {threadsPerBlock}, out(p, 0), in(p, 1), count, keep, share);
-  };
-  return kernel;
+  const TensorSpec &kept = request.input(0), &x = request.input(1);
+  requireF32(kept, "what is updated");
+  requireFloating(x, "what is added");
+  const LayoutPtr other = request.inputLayout(1);
+  const bool follow = request.operands.inputs[0]->movable && other->elementwise();
+  const LayoutPtr layout =
+      follow ? layoutAs(kept, isChannelsLast(*other, kept.shape)) : request.inputLayout(0);
+  const Mix mix{static_cast<float>(keep), static_cast<float>(share)};
+  return std::make_unique<UpdateKernel>(
+      request, name, layout, "mix" + kernelType(x.dtype) + bytesOf(mix),
+      [function = request.context.function("optimizers", "mix", typed(x.dtype)), mix](
+          Dim3 grid, const UpdatedTensors& tensors, const Pointers&) {
+        function.launch(grid, {threadsPerBlock}, tensors, mix);
+      });
 }
 
 }  // namespace
@@ -114,11 +104,12 @@ KernelPtr prepare(const Request& request, const ops::MovingAverage& op) {
 }
 
 KernelPtr prepare(const Request& request, const ops::Clear&) {
-  auto kernel = inPlace(request, "clear");
-  kernel->body = [context = request.shared, bytes = kernel->outputs[0]->bytes()](const Pointers& p) {
-    FOVEA_CUDA_CALL(*context->libraries, runtime, cudaMemsetAsync, out(p, 0), 0, bytes, context->stream);
-  };
-  return kernel;
+  requireF32(request.input(0), "what is cleared");
+  return std::make_unique<UpdateKernel>(request, "clear", request.inputLayout(0), "clear",
+                                        [function = request.context.function("optimizers", "clear")](
+                                            Dim3 grid, const UpdatedTensors& tensors, const Pointers&) {
+                                          function.launch(grid, {threadsPerBlock}, tensors);
+                                        });
 }
 
 }  // namespace fovea::cuda

@@ -1,5 +1,5 @@
 #include "families.h"
-#include "own_kernels.h"
+#include "updates.h"
 
 namespace fovea::cuda {
 namespace {
@@ -10,8 +10,11 @@ enum Input { parameterInput, gradientInput, scalarsInput, normInput, firstState 
 // As in kernels/optimizers.cu.
 struct Step {
   const void *scalars, *norm;
-  unsigned count;
   float rateScale, weightDecay, maxNorm;
+};
+struct SgdFactors {
+  float momentum;
+  int nesterov;
 };
 struct RmsPropFactors {
   float decay, share, epsInside, epsOutside, momentum;
@@ -22,87 +25,58 @@ struct AdamFactors {
   int decoupled;
 };
 
-// What all optimizers do: an update over the bytes as they lie. The operands from `firstState` on are kept
-// from step to step.
-struct Update {
-  std::unique_ptr<StreamKernel> kernel;
-  Function function;
-  Step step;
-  Dim3 grid;
-};
-
-Update updateOf(const Request& request, const ops::Optimizer& op, const char* name) {
-  const TensorSpec &parameter = request.input(parameterInput), &gradient = request.input(gradientInput);
-  requireF32(parameter, "the parameter");
-  requireFloating(gradient, "the gradient");
+// An update by the kernel `name`, which takes the tensors, the step and its own factors.
+template <class Factors>
+KernelPtr updateWith(const Request& request, const ops::Optimizer& op, const char* name,
+                     const Factors& factors) {
+  const DType type = request.input(gradientInput).dtype;
+  requireF32(request.input(parameterInput), "the parameter");
+  requireFloating(request.input(gradientInput), "the gradient");
   for (size_t state = scalarsInput; request.hasInput(state); ++state)
-    requireF32(request.input(state), "what an optimizer keeps");
-  const LayoutPtr layout = request.inputLayout(parameterInput);
-  if (!layout->elementwise())
-    throw unsupported("the parameter lies in " + layout->name() + ", which is opaque");
-  auto kernel = std::make_unique<StreamKernel>(request, name);
-  kernel->inputs[parameterInput] = kernel->outputs[0] = layout;
-  kernel->inputs[gradientInput] = layoutAs(gradient, isChannelsLast(*layout, parameter.shape));
-  kernel->aliases = {{0, parameterInput, true}};
-  for (size_t state = firstState; request.hasInput(state); ++state) {
-    const size_t output = state - firstState + 1;
-    kernel->inputs[state] = kernel->outputs[output] = layout;
-    kernel->aliases.push_back({static_cast<int>(output), static_cast<int>(state), true});
-  }
-  const unsigned count = elementsOf(parameter);
-  return {std::move(kernel), request.context.function("optimizers", name, typed(gradient.dtype)),
-          Step{nullptr, nullptr, count, static_cast<float>(op.lrScale), static_cast<float>(op.weightDecay),
-               static_cast<float>(op.maxNorm)},
-          gridFor(request.context, ceilDiv(count, 4))};
-}
-
-Step with(Step step, const Pointers& p) {
-  step.scalars = in(p, scalarsInput);
-  step.norm = in(p, normInput);
-  return step;
+    requireF32(request.input(state), "what an optimizer reads");
+  const Step step{nullptr, nullptr, static_cast<float>(op.lrScale), static_cast<float>(op.weightDecay),
+                  static_cast<float>(op.maxNorm)};
+  const std::string rule = name + kernelType(type) + bytesOf(step.rateScale) + bytesOf(step.weightDecay) +
+                           bytesOf(step.maxNorm) + bytesOf(factors);
+  return std::make_unique<UpdateKernel>(
+      request, name, request.inputLayout(parameterInput), rule,
+      [function = request.context.function("optimizers", name, typed(type)), step, factors](
+          Dim3 grid, const UpdatedTensors& tensors, const Pointers& p) {
+        Step now = step;
+        now.scalars = in(p, scalarsInput);
+        now.norm = in(p, normInput);
+        function.launch(grid, {threadsPerBlock}, tensors, now, factors);
+      });
 }
 
 }  // namespace
 
 KernelPtr prepare(const Request& request, const ops::Sgd& op) {
-  auto [kernel, function, step, grid] = updateOf(request, op, "sgd");
-  kernel->body = [function = function, step = step, grid = grid, momentum = static_cast<float>(op.momentum),
-                  nesterov =
-                      static_cast<int>(op.nesterov && request.hasInput(firstState))](const Pointers& p) {
-    function.launch(grid, {threadsPerBlock}, with(step, p), out(p, 0), in(p, gradientInput), out(p, 1),
-                    momentum, nesterov);
-  };
-  return std::move(kernel);
+  const bool hasVelocity = request.hasInput(firstState);
+  return updateWith(request, op, "sgd",
+                    SgdFactors{.momentum = hasVelocity ? static_cast<float>(op.momentum) : 0.f,
+                               .nesterov = hasVelocity && op.nesterov});
 }
 
 KernelPtr prepare(const Request& request, const ops::RmsProp& op) {
-  auto [kernel, function, step, grid] = updateOf(request, op, "rmsProp");
   const auto eps = static_cast<float>(op.eps);
-  const RmsPropFactors factors{.decay = static_cast<float>(op.decay),
-                               .share = static_cast<float>(1 - op.decay),
-                               .epsInside = op.epsInsideRoot ? eps : 0.f,
-                               .epsOutside = op.epsInsideRoot ? 0.f : eps,
-                               .momentum = static_cast<float>(op.momentum),
-                               .rateInVelocity = op.epsInsideRoot};
-  kernel->body = [function = function, step = step, grid = grid, factors](const Pointers& p) {
-    function.launch(grid, {threadsPerBlock}, with(step, p), out(p, 0), in(p, gradientInput), out(p, 1),
-                    out(p, 2), factors);
-  };
-  return std::move(kernel);
+  const bool hasVelocity = request.hasInput(firstState + 1);
+  return updateWith(request, op, "rmsProp",
+                    RmsPropFactors{.decay = static_cast<float>(op.decay),
+                                   .share = static_cast<float>(1 - op.decay),
+                                   .epsInside = op.epsInsideRoot ? eps : 0.f,
+                                   .epsOutside = op.epsInsideRoot ? 0.f : eps,
+                                   .momentum = hasVelocity ? static_cast<float>(op.momentum) : 0.f,
+                                   .rateInVelocity = op.epsInsideRoot});
 }
 
 KernelPtr prepare(const Request& request, const ops::Adam& op) {
-  auto [kernel, function, step, grid] = updateOf(request, op, "adam");
-  const AdamFactors factors{.beta2 = static_cast<float>(op.beta2),
-                            .share1 = static_cast<float>(1 - op.beta1),
-                            .share2 = static_cast<float>(1 - op.beta2),
-                            .eps = static_cast<float>(op.eps),
-                            .decoupled = op.decoupled};
-  kernel->body = [function = function, step = step, grid = grid, factors](const Pointers& p) {
-    function.launch(grid, {threadsPerBlock}, with(step, p), out(p, 0), in(p, gradientInput), out(p, 1),
-                    out(p, 2), factors);
-  };
-  return std::move(kernel);
+  return updateWith(request, op, "adam",
+                    AdamFactors{.beta2 = static_cast<float>(op.beta2),
+                                .share1 = static_cast<float>(1 - op.beta1),
+                                .share2 = static_cast<float>(1 - op.beta2),
+                                .eps = static_cast<float>(op.eps),
+                                .decoupled = op.decoupled});
 }
 
 }  // namespace fovea::cuda

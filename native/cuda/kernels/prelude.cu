@@ -169,3 +169,16 @@ __device__ inline float blockMaximum(float value, float* shared) {
   __syncthreads();
   return greatest;
 }
+
+// The t with begin[t] <= index < begin[t + 1].
+__device__ inline u32 owner(const u32* begin, u32 count, u32 index) {
+  u32 low = 0;
+  for (u32 high = count; high - low > 1;) {
+    const u32 middle = (low + high) / 2;
+    if (begin[middle] <= index)
+      low = middle;
+    else
+      high = middle;
+  }
+  return low;
+}

@@ -34,16 +34,9 @@ extern "C" __global__ void __launch_bounds__(threads)
     squaresOfTensors(const __grid_constant__ Tensors tensors, double* __restrict__ parts, unsigned count,
                      unsigned part) {
   __shared__ double shared[threads];
-  unsigned low = 0, high = count;
-  while (high - low > 1) {
-    const unsigned middle = (low + high) / 2;
-    if (tensors.first[middle] <= blockIdx.x)
-      low = middle;
-    else
-      high = middle;
-  }
-  const Element* data = tensors.data[low];
-  const unsigned elements = tensors.elements[low], begin = (blockIdx.x - tensors.first[low]) * part;
+  const unsigned t = owner(tensors.first, count, blockIdx.x);
+  const Element* data = tensors.data[t];
+  const unsigned elements = tensors.elements[t], begin = (blockIdx.x - tensors.first[t]) * part;
   const unsigned end = elements - begin < part ? elements : begin + part;
   double sum = 0;
   const unsigned whole = begin + (end - begin) / 4 * 4;
