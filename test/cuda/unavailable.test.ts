@@ -45,6 +45,17 @@ describe('no driver', () => {
   })
 })
 
+// Found by the system's own search, in a folder that a build's settings may have left in it.
+test('no driver but a stub in a folder of stubs', async ({ skip }) => {
+  const fake = await FakeCuda.complete()
+  const stubs = await fake.beside('stubs')
+  await stubs.driver()
+  await fake.remove('libcuda.so.1')
+  const outcome = await openCuda(fake.folder, 'cuda', { LD_LIBRARY_PATH: stubs.folder })
+  skip(outcome.kind === 'cuda', 'this machine has an NVIDIA driver')
+  expectUnavailable(outcome, 'no-driver', /stubs\/libcuda\.so\.1, a stub without a driver behind it/)
+})
+
 describe('driver too old', () => {
   test('for every supported version', async () => {
     const fake = await FakeCuda.complete()

@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { ProbeFindings, ProbeMessage, ProbeProblem } from './cuda-probe.js'
 import { cudaRemedy } from './cuda-remedies.js'
@@ -75,7 +75,9 @@ interface ProbeOutcome {
 
 function probe(): Promise<ProbeOutcome> {
   return new Promise((resolve, reject) => {
-    const child = fork(fileURLToPath(new URL('cuda-probe.js', import.meta.url)), {
+    const script = fileURLToPath(new URL('cuda-probe.js', import.meta.url))
+    // A crash is expected and is not worth a file of the size of the process.
+    const child = spawn('/bin/sh', ['-c', 'ulimit -c 0; exec "$0" "$@"', process.execPath, script], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       timeout: TIMEOUT,
       killSignal: 'SIGKILL',
