@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { addon, floats, noise, PlanBuilder, type Device } from '../../native/addon.js'
 import { relativeL2 } from '../../support/gradients.js'
 import { openSimulated, simulator } from './device.js'
@@ -102,34 +102,82 @@ describe('130 parameters', () => {
   })
 })
 
-describe('updates that need each other are launched one after the other', () => {
-  let plan: PlanBuilder
-  let a: number
-  let b: number
-  let c: number
-  beforeEach(() => {
-    plan = new PlanBuilder()
-    ;[a, b, c] = ['a', 'b', 'c'].map((name) => plan.parameter(name, [10], true)) as [number, number, number]
-    plan.phase('update')
-  })
-  const accumulate = (sum: number, x: number) => plan.run('accumulate', [sum, x], [sum])
-  const tensors = ['a', 'b', 'c'].map((name) => [name, 10] as const)
+type Update = readonly [
+  op: 'accumulate' | 'movingAverage' | 'clear',
+  written: number,
+  read?: number,
+  decay?: number,
+]
 
-  test.each([
-    ['read what was written', () => [accumulate(a, b), accumulate(c, a)], 2],
-    ['write what was read', () => [accumulate(a, b), accumulate(b, c)], 2],
-    ['write twice', () => [accumulate(a, c), accumulate(a, b)], 2],
-    ['read twice', () => [accumulate(a, c), accumulate(b, c)], 1],
-    ['of two kinds', () => [accumulate(a, c), plan.run('movingAverage', [b, c], [b], { decay: 0.5 })], 2],
+describe('updates that need each other are launched one after the other', () => {
+  const names = ['a', 'b', 'c']
+  const tensors = names.map((name) => [name, 10] as const)
+
+  test.each<readonly [string, readonly Update[], number]>([
     [
-      'with two constants',
-      () =>
-        [0.5, 0.25].map((decay, i) => plan.run('movingAverage', [[a, b][i]!, c], [[a, b][i]!], { decay })),
+      'read what was written',
+      [
+        ['accumulate', 0, 1],
+        ['accumulate', 2, 0],
+      ],
       2,
     ],
-    ['cleared at once', () => [a, b].map((x) => plan.run('clear', [x], [x])), 1],
-  ] as const)('%s', async (_, record, launches) => {
-    record()
+    [
+      'write what was read',
+      [
+        ['accumulate', 0, 1],
+        ['accumulate', 1, 2],
+      ],
+      2,
+    ],
+    [
+      'write twice',
+      [
+        ['accumulate', 0, 2],
+        ['accumulate', 0, 1],
+      ],
+      2,
+    ],
+    [
+      'read twice',
+      [
+        ['accumulate', 0, 2],
+        ['accumulate', 1, 2],
+      ],
+      1,
+    ],
+    [
+      'of two kinds',
+      [
+        ['accumulate', 0, 2],
+        ['movingAverage', 1, 2, 0.5],
+      ],
+      2,
+    ],
+    [
+      'with two constants',
+      [
+        ['movingAverage', 0, 2, 0.5],
+        ['movingAverage', 1, 2, 0.25],
+      ],
+      2,
+    ],
+    [
+      'cleared at once',
+      [
+        ['clear', 0],
+        ['clear', 1],
+      ],
+      1,
+    ],
+  ])('%s', async (_, updates, launches) => {
+    const plan = new PlanBuilder()
+    const buffers = names.map((name) => plan.parameter(name, [10], true))
+    plan.phase('update')
+    for (const [op, written, read, decay] of updates) {
+      const inputs = [written, ...(read === undefined ? [] : [read])].map((i) => buffers[i]!)
+      plan.run(op, inputs, [buffers[written]!], decay === undefined ? {} : { decay })
+    }
     const expected = await after(cpu, { plan, tensors }, {})
     const got = await after(cuda, { plan, tensors }, {})
     expect(got.launches).toBe(launches)
