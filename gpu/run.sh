@@ -1,0 +1,54 @@
+#!/bin/sh
+# Runs stages of the GPU suite: gpu/run.sh [smoke | ops | networks | training | bench | 1 | 2 | 3 | 4 | unpack]...
+# Without a stage, all of them. Needs no network. In a clone it unpacks what `npm run gpu:bundle` made first;
+# `unpack` does no more than that, so that data can be brought over several calls.
+#
+#   OUT                   where results are written (./out)
+#   FOVEA_GPU_HOME        where bundle and data are unpacked (/tmp/fovea-gpu)
+#   FOVEA_GPU_SECONDS     how long one numbered stage may take (510)
+#   FOVEA_GPU_PYTHON      Python with PyTorch (python3)
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+home=${FOVEA_GPU_HOME:-/tmp/fovea-gpu}
+
+unpack() { # archive, folder
+  python3 - "$1" "$2" <<'PYTHON'
+import os, sys, tarfile
+archive, folder = sys.argv[1:]
+os.makedirs(folder, exist_ok=True)
+if hasattr(tarfile, "fully_trusted_filter"):
+    tarfile.TarFile.extraction_filter = staticmethod(tarfile.fully_trusted_filter)
+with tarfile.open(archive) as tar:
+    tar.extractall(folder)
+PYTHON
+}
+
+if [ ! -x "$root/bin/node" ]; then
+  bundle=$root/build/gpu/bundle.tar.xz
+  for data in "$root"/build/gpu/data-*.tar.xz; do
+    [ -f "$data" ] || continue
+    unpack "$data" "$home/data"
+    echo "unpacked $(basename "$data")"
+  done
+  if [ ! -f "$bundle" ]; then
+    [ "$*" = unpack ] && exit 0
+    echo "no $bundle: 'npm run gpu:bundle' makes it" >&2
+    exit 2
+  fi
+  tree=$home/$(cksum <"$bundle" | tr ' ' -)
+  if [ ! -d "$tree" ]; then
+    rm -rf "$tree.part"
+    unpack "$bundle" "$tree.part"
+    mv "$tree.part" "$tree"
+  fi
+  exec "$tree/gpu/run.sh" "$@"
+fi
+
+[ "$*" = unpack ] && exit 0
+OUT=${OUT:-$PWD/out}
+FOVEA_GPU_DATA=${FOVEA_GPU_DATA:-$home/data}
+# What is not ours must not find the bundle's libraries: it gets this one back.
+FOVEA_GPU_LIBRARY_PATH=${LD_LIBRARY_PATH:-}
+LD_LIBRARY_PATH=$root/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+export OUT FOVEA_GPU_DATA FOVEA_GPU_LIBRARY_PATH LD_LIBRARY_PATH
+exec "$root/bin/node" "$root/dist/gpu/main.js" "$@"
