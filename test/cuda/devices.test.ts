@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { join } from 'node:path'
 import { node, root } from '../cli/fovea.js'
 import type { DeviceInfo } from '../../ts/runtime/device.js'
-import { FakeCuda, open } from './fakes/libraries.js'
+import { FakeCuda, HAS_DRIVER, machineHasDriver, open } from './fakes/libraries.js'
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 
 describe('auto', () => {
@@ -42,6 +42,7 @@ describe('auto', () => {
   })
 
   test('without a driver looks no further', async ({ skip }) => {
+    skip(machineHasDriver(), HAS_DRIVER)
     const { folder } = await FakeCuda.empty()
     const python = join(folder, 'python3')
     await writeFile(python, `#!/bin/sh\ntouch ${join(folder, 'asked')}\n`)
@@ -50,7 +51,8 @@ describe('auto', () => {
       FOVEA_CUDA_PATH: undefined,
       PATH: `${folder}:${process.env.PATH}`,
     })
-    skip(kind === 'cuda' || !description?.includes('no NVIDIA driver'), 'this machine has an NVIDIA driver')
+    expect(kind).toBe('cpu')
+    expect(description).toMatch(/\(chosen: there is no NVIDIA driver\)$/)
     await expect(readFile(join(folder, 'asked'))).rejects.toThrow('ENOENT')
   })
 })

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { FakeCuda, open, type Opened } from './fakes/libraries.js'
+import { FakeCuda, HAS_DRIVER, machineHasDriver, open, type Opened } from './fakes/libraries.js'
 
 // Every cause for which CUDA cannot be used, made by small libraries that fail in that way. Each device is opened in
 // a process of its own, since libraries stay in a process.
@@ -29,11 +29,9 @@ test('with all libraries the device opens', async () => {
 })
 
 describe('no driver', () => {
-  const empty = async () => openCuda((await FakeCuda.empty()).folder)
-
   test('at all', async ({ skip }) => {
-    const outcome = await empty()
-    skip(outcome.reason !== 'no-driver', 'this machine has an NVIDIA driver')
+    skip(machineHasDriver(), HAS_DRIVER)
+    const outcome = await openCuda((await FakeCuda.empty()).folder)
     expectUnavailable(outcome, 'no-driver', /there is no NVIDIA driver/)
     expect(outcome.searched).toContain("libcuda.so.1 (the system's own search)")
   })
@@ -47,12 +45,12 @@ describe('no driver', () => {
 
 // Found by the system's own search, in a folder that a build's settings may have left in it.
 test('no driver but a stub in a folder of stubs', async ({ skip }) => {
+  skip(machineHasDriver(), HAS_DRIVER)
   const fake = await FakeCuda.complete()
   const stubs = await fake.beside('stubs')
   await stubs.driver()
   await fake.remove('libcuda.so.1')
   const outcome = await openCuda(fake.folder, 'cuda', { LD_LIBRARY_PATH: stubs.folder })
-  skip(outcome.kind === 'cuda', 'this machine has an NVIDIA driver')
   expectUnavailable(outcome, 'no-driver', /stubs\/libcuda\.so\.1, a stub without a driver behind it/)
 })
 
@@ -60,7 +58,11 @@ describe('driver too old', () => {
   test('for every supported version', async () => {
     const fake = await FakeCuda.complete()
     await fake.driver({ version: 11080 })
-    expectUnavailable(await openCuda(fake.folder), 'driver-too-old', /a driver for CUDA 11\.8/)
+    expectUnavailable(
+      await openCuda(fake.folder),
+      'driver-too-old',
+      /the NVIDIA driver is too old\. Needed: .* Found: a driver for CUDA 11\.8/,
+    )
   })
 
   test('for the libraries that were found', async () => {

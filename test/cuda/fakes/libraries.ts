@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +11,21 @@ const run = promisify(execFile)
 
 /** Definitions in C that stand in the place of functions which do nothing and return 0. */
 export type Definitions = Readonly<Record<string, string>>
+
+interface Fake {
+  readonly definitions?: Definitions
+}
+interface FakeDriver extends Fake {
+  readonly version?: number
+  readonly free?: readonly number[]
+}
+interface FakeCudnn extends Fake {
+  readonly version?: number
+  readonly cudart?: number
+}
+interface FakeRuntime extends Fake {
+  readonly gpus?: number
+}
 
 const symbols = await readFile(join(root, 'native/cuda/symbols.h'), 'utf8')
 
@@ -68,7 +84,7 @@ export class FakeCuda {
   }
 
   /** The driver of a machine with GPUs that have so many bytes free, of 1 GiB. */
-  async driver({ version = 13000, free = [1 << 20], definitions = {} as Definitions } = {}): Promise<void> {
+  async driver({ version = 13000, free = [1 << 20], definitions = {} }: FakeDriver = {}): Promise<void> {
     await this.library('libcuda.so.1', table('DRIVER'), {
       cuDriverGetVersion: `int cuDriverGetVersion(int* v) { *v = ${version}; return 0; }`,
       cuDeviceGetCount: `int cuDeviceGetCount(int* n) { *n = ${free.length}; return 0; }`,
@@ -92,7 +108,7 @@ export class FakeCuda {
   }
 
   /** cuDNN for a version of CUDA. */
-  async cudnn({ version = 91000, cudart = 13000, definitions = {} as Definitions } = {}): Promise<void> {
+  async cudnn({ version = 91000, cudart = 13000, definitions = {} }: FakeCudnn = {}): Promise<void> {
     await Promise.all([
       ...['libcudnn_graph.so.9', 'libcudnn_ops.so.9', 'libcudnn_cnn.so.9'].map((name) =>
         this.library(name, []),
@@ -106,7 +122,7 @@ export class FakeCuda {
     ])
   }
 
-  async runtime({ gpus = 1, definitions = {} as Definitions } = {}): Promise<void> {
+  async runtime({ gpus = 1, definitions = {} }: FakeRuntime = {}): Promise<void> {
     await this.library('libcudart.so.13', table('RUNTIME'), {
       ...RUNTIME_NAMES,
       cudaRuntimeGetVersion: 'int cudaRuntimeGetVersion(int* v) { *v = 13000; return 0; }',
@@ -161,3 +177,11 @@ export async function open(device: string, env: NodeJS.ProcessEnv): Promise<Open
   if (code !== 0) throw new Error(`opening ${device} ended with ${code}: ${stdout}${stderr}`)
   return JSON.parse(stdout) as Opened
 }
+
+/** Whether the system's own search finds a driver, asked of the system and not of what is tested. */
+export function machineHasDriver(): boolean {
+  const known = spawnSync('/sbin/ldconfig', ['-p'], { encoding: 'utf8' }).stdout
+  return known.includes('libcuda.so.1') || existsSync('/usr/lib/wsl/lib/libcuda.so.1')
+}
+/** Why tests of a machine without one skip themselves. */
+export const HAS_DRIVER = 'this machine has an NVIDIA driver'
