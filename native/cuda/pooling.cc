@@ -1,4 +1,5 @@
 #include "families.h"
+#include "rows.h"
 
 // Our own: cuDNN's backward half reads the forward's operands, which the plan does not keep, and its windows
 // lie alike on both sides of an image.
@@ -31,9 +32,14 @@ size_t workspaceBytes(const ops::Pooling& op, const Shape& y) {
   return static_cast<size_t>(elementCount(y)) * indexOf(op).bytes;
 }
 
+// Channels that a thread works on.
+int64_t widthOf(const TensorSpec& spec) { return widthFor(spec.shape.at(1), spec.dtype); }
+
 Function function(const Request& request, const ops::Pooling& op, const char* name) {
-  return request.context.function("pooling", name,
-                                  typed(request.input(0).dtype, {{"Index", indexOf(op).type}}));
+  const TensorSpec& spec = request.input(0);
+  return request.context.function(
+      "pooling", name,
+      typed(spec.dtype, {{"Index", indexOf(op).type}, {"V", std::to_string(widthOf(spec))}}));
 }
 
 }  // namespace
@@ -47,7 +53,7 @@ KernelPtr prepare(const Request& request, const ops::Pooling& op) {
   kernel->outputs[0] = channelsLastLayout(y);
   if (request.hasOutput(1)) kernel->outputs[1] = opaqueLayout(max ? workspaceBytes(op, y.shape) : 0);
   const Window window = windowOf(op, x.shape, y.shape);
-  const int64_t count = elementCount(y.shape);
+  const int64_t count = elementCount(y.shape) / widthOf(x);
   const Dim3 grid = gridFor(request.context, count);
   if (max)
     kernel->body = [=, function = function(request, op, "maxForward")](const Pointers& p) {
@@ -72,7 +78,7 @@ KernelPtr prepare(const Request& request, const ops::PoolingBackward& op) {
   kernel->outputs[0] = channelsLastLayout(dx);
   if (request.hasInput(1)) kernel->inputs[1] = request.inputLayout(1);
   const Window window = windowOf(op, dx.shape, dy.shape);
-  const int64_t count = elementCount(dx.shape);
+  const int64_t count = elementCount(dx.shape) / widthOf(dy);
   const Dim3 grid = gridFor(request.context, count);
   if (max)
     kernel->body = [=, function = function(request, op, "maxBackward")](const Pointers& p) {

@@ -6,18 +6,18 @@
 namespace fovea::cuda {
 namespace {
 
-int widthFor(int64_t channels, DType dtype) {
-  int width = static_cast<int>(16 / sizeOf(dtype));
-  while (channels % width != 0) width /= 2;
-  return width;
-}
-
 Defines withBias(Defines defines, DType bias) {
   defines["B"] = kernelType(bias);
   return defines;
 }
 
 }  // namespace
+
+int widthFor(int64_t channels, DType dtype) {
+  int width = static_cast<int>(16 / sizeOf(dtype));
+  while (channels % width != 0) width /= 2;
+  return width;
+}
 
 RowLaunch::RowLaunch(const Context& context, const Rows& rows, DType dtype)
     : rows(rows), width(widthFor(rows.channels, dtype)) {

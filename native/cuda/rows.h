@@ -4,6 +4,9 @@
 
 namespace fovea::cuda {
 
+// How many channels, of 16 bytes at most, a thread can read at once.
+int widthFor(int64_t channels, DType dtype);
+
 // How to launch kernels of rows.cu and batch_norm.cu over rows of channels: `width` channels a thread, and
 // blocks in rows so many that they keep the GPU busy. Sums are made of a part for each grid.y.
 struct RowLaunch {

@@ -41,7 +41,7 @@ const VARIANTS: Readonly<Record<string, readonly Defines[]>> = {
   moves: combined({ T: ELEMENTS, FOVEA_UNIT: ['uint4', 'uint2', 'unsigned', 'unsigned short'] }),
   normalize_image: elements,
   optimizers: elements,
-  pooling: combined({ T: ELEMENTS, Index: ['unsigned char', 'int'] }),
+  pooling: combined({ T: ELEMENTS, Index: ['u8', 'int'], V: ['1', '4'] }),
   radial_basis: [{}],
   reorder: ['u32', 'u16', 'u8'].map((type) => ({ FROM: type, TO: type })),
   rows: combined({ T: ELEMENTS, B: ['float'], V: ['1', '4'] }),

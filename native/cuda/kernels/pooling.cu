@@ -1,10 +1,24 @@
-// Pooling of images whose channels lie next to each other. Index: unsigned char or int, the place of the greatest
-// element in its window.
+// Pooling of images whose channels lie next to each other. Index: u8 or int, the place of the greatest element in
+// its window. V: channels a thread works on, a divisor of their number. `count` is of groups of V.
+
+typedef Pack<T, V> Wide;
+typedef Pack<Index, V> Places;
 
 struct Window {
   int channels, height, width, outHeight, outWidth;  // of the images before and after
   int rows, columns, strideRows, strideColumns, top, left;
 };
+
+// The group of channels and the pixel that a thread works on, in images of `height` and `width`.
+struct Place {
+  int channel, column, row;
+  i64 image;
+};
+__device__ inline Place placeOf(i64 group, const Window& w, int height, int width) {
+  const int groups = w.channels / V;
+  const i64 pixel = group / groups, line = pixel / width;
+  return {(int)(group % groups) * V, (int)(pixel % width), (int)(line % height), line / height};
+}
 
 // Which part of a window lies in the image.
 struct Range {
@@ -21,85 +35,105 @@ __device__ inline Range covering(int place, int before, int size, int stride, in
   return {reach < 0 ? 0 : reach / stride + 1, end > count ? count : end};
 }
 
+__device__ inline const Wide& at(const T* x, const Window& w, const Place& p, int height, int width, int row,
+                                 int column) {
+  return *reinterpret_cast<const Wide*>(x + ((p.image * height + row) * width + column) * w.channels + p.channel);
+}
+
 extern "C" {
 
 // `places` may be null. Of equal elements the first counts; NaN is the greatest of all.
 __global__ void maxForward(const T* x, T* y, Index* places, i64 count, Window w) {
   for (i64 i = globalThread(); i < count; i += globalThreads()) {
-    const int channel = i % w.channels, column = i / w.channels % w.outWidth;
-    const i64 line = i / w.channels / w.outWidth;
-    const int row = line % w.outHeight, firstRow = row * w.strideRows - w.top,
-              firstColumn = column * w.strideColumns - w.left;
-    const T* image = x + line / w.outHeight * w.height * w.width * w.channels + channel;
+    const Place p = placeOf(i, w, w.outHeight, w.outWidth);
+    const int firstRow = p.row * w.strideRows - w.top, firstColumn = p.column * w.strideColumns - w.left;
     const Range rows = within(firstRow, w.rows, w.height), columns = within(firstColumn, w.columns, w.width);
-    float best = -infinity();
-    int place = rows.begin * w.columns + columns.begin;
+    float best[V];
+    Places place;
+    for (int k = 0; k < V; ++k) {
+      best[k] = -infinity();
+      place.at[k] = (Index)(rows.begin * w.columns + columns.begin);
+    }
     for (int r = rows.begin; r < rows.end; ++r)
       for (int c = columns.begin; c < columns.end; ++c) {
-        const float value = toFloat(image[((i64)(firstRow + r) * w.width + firstColumn + c) * w.channels]);
-        if (value <= best || best != best) continue;
-        best = value;
-        place = r * w.columns + c;
+        const Wide from = at(x, w, p, w.height, w.width, firstRow + r, firstColumn + c);
+#pragma unroll
+        for (int k = 0; k < V; ++k) {
+          const float value = toFloat(from.at[k]);
+          if (value <= best[k] || best[k] != best[k]) continue;
+          best[k] = value;
+          place.at[k] = (Index)(r * w.columns + c);
+        }
       }
-    y[i] = fromFloat<T>(best);
-    if (places) places[i] = (Index)place;
+    Wide result;
+    for (int k = 0; k < V; ++k) result.at[k] = fromFloat<T>(best[k]);
+    reinterpret_cast<Wide*>(y)[i] = result;
+    if (places) reinterpret_cast<Places*>(places)[i] = place;
   }
 }
 
 __global__ void maxBackward(const T* dy, const Index* places, T* dx, i64 count, Window w) {
   for (i64 i = globalThread(); i < count; i += globalThreads()) {
-    const int channel = i % w.channels, column = i / w.channels % w.width;
-    const i64 line = i / w.channels / w.width, n = line / w.height;
-    const int row = line % w.height;
-    const Range rows = covering(row, w.top, w.rows, w.strideRows, w.outHeight),
-                columns = covering(column, w.left, w.columns, w.strideColumns, w.outWidth);
-    float sum = 0;
+    const Place p = placeOf(i, w, w.height, w.width);
+    const Range rows = covering(p.row, w.top, w.rows, w.strideRows, w.outHeight),
+                columns = covering(p.column, w.left, w.columns, w.strideColumns, w.outWidth);
+    float sum[V] = {};
     for (int r = rows.begin; r < rows.end; ++r)
       for (int c = columns.begin; c < columns.end; ++c) {
-        const i64 at = ((n * w.outHeight + r) * w.outWidth + c) * w.channels + channel;
+        const i64 from = ((p.image * w.outHeight + r) * w.outWidth + c) * w.channels + p.channel;
+        const Wide slopes = *reinterpret_cast<const Wide*>(dy + from);
+        const Places chosen = *reinterpret_cast<const Places*>(places + from);
         const int place =
-            (row + w.top - r * w.strideRows) * w.columns + column + w.left - c * w.strideColumns;
-        if (places[at] == place) sum += toFloat(dy[at]);
+            (p.row + w.top - r * w.strideRows) * w.columns + p.column + w.left - c * w.strideColumns;
+#pragma unroll
+        for (int k = 0; k < V; ++k)
+          if (chosen.at[k] == place) sum[k] += toFloat(slopes.at[k]);
       }
-    dx[i] = fromFloat<T>(sum);
+    Wide result;
+    for (int k = 0; k < V; ++k) result.at[k] = fromFloat<T>(sum[k]);
+    reinterpret_cast<Wide*>(dx)[i] = result;
   }
 }
 
 __global__ void averageForward(const T* x, T* y, i64 count, Window w, int countPadding) {
   for (i64 i = globalThread(); i < count; i += globalThreads()) {
-    const int channel = i % w.channels, column = i / w.channels % w.outWidth;
-    const i64 line = i / w.channels / w.outWidth;
-    const int row = line % w.outHeight, firstRow = row * w.strideRows - w.top,
-              firstColumn = column * w.strideColumns - w.left;
-    const T* image = x + line / w.outHeight * w.height * w.width * w.channels + channel;
+    const Place p = placeOf(i, w, w.outHeight, w.outWidth);
+    const int firstRow = p.row * w.strideRows - w.top, firstColumn = p.column * w.strideColumns - w.left;
     const Range rows = within(firstRow, w.rows, w.height), columns = within(firstColumn, w.columns, w.width);
-    float sum = 0;
+    float sum[V] = {};
     for (int r = rows.begin; r < rows.end; ++r)
-      for (int c = columns.begin; c < columns.end; ++c)
-        sum += toFloat(image[((i64)(firstRow + r) * w.width + firstColumn + c) * w.channels]);
+      for (int c = columns.begin; c < columns.end; ++c) {
+        const Wide from = at(x, w, p, w.height, w.width, firstRow + r, firstColumn + c);
+#pragma unroll
+        for (int k = 0; k < V; ++k) sum[k] += toFloat(from.at[k]);
+      }
     const int size =
         countPadding ? w.rows * w.columns : (rows.end - rows.begin) * (columns.end - columns.begin);
-    y[i] = fromFloat<T>(sum / size);
+    Wide result;
+    for (int k = 0; k < V; ++k) result.at[k] = fromFloat<T>(sum[k] / size);
+    reinterpret_cast<Wide*>(y)[i] = result;
   }
 }
 
 __global__ void averageBackward(const T* dy, T* dx, i64 count, Window w, int countPadding) {
   for (i64 i = globalThread(); i < count; i += globalThreads()) {
-    const int channel = i % w.channels, column = i / w.channels % w.width;
-    const i64 line = i / w.channels / w.width, n = line / w.height;
-    const int row = line % w.height;
-    const Range rows = covering(row, w.top, w.rows, w.strideRows, w.outHeight),
-                columns = covering(column, w.left, w.columns, w.strideColumns, w.outWidth);
-    float sum = 0;
+    const Place p = placeOf(i, w, w.height, w.width);
+    const Range rows = covering(p.row, w.top, w.rows, w.strideRows, w.outHeight),
+                columns = covering(p.column, w.left, w.columns, w.strideColumns, w.outWidth);
+    float sum[V] = {};
     for (int r = rows.begin; r < rows.end; ++r)
       for (int c = columns.begin; c < columns.end; ++c) {
         const Range down = within(r * w.strideRows - w.top, w.rows, w.height),
                     across = within(c * w.strideColumns - w.left, w.columns, w.width);
         const int size =
             countPadding ? w.rows * w.columns : (down.end - down.begin) * (across.end - across.begin);
-        sum += toFloat(dy[((n * w.outHeight + r) * w.outWidth + c) * w.channels + channel]) / size;
+        const Wide from = at(dy, w, p, w.outHeight, w.outWidth, r, c);
+#pragma unroll
+        for (int k = 0; k < V; ++k) sum[k] += toFloat(from.at[k]) / size;
       }
-    dx[i] = fromFloat<T>(sum);
+    Wide result;
+    for (int k = 0; k < V; ++k) result.at[k] = fromFloat<T>(sum[k]);
+    reinterpret_cast<Wide*>(dx)[i] = result;
   }
 }
 
