@@ -1,10 +1,10 @@
 // The GPU suite: runs a stage, or all, each check in a process of its own, and prints one short table last.
 //
-//   gpu/run.sh [smoke | ops | networks | training | bench | 1 | 2 | 3 | 4]...
+//   gpu/run.sh [smoke | ops | networks | sanitizer | training | bench | bench-rest | 1 | 2 | 3 | 4]...
 import { resolve } from 'node:path'
-import { bench } from './stages/bench.js'
+import { bench, benchRest } from './stages/bench.js'
 import { networks } from './stages/networks.js'
-import { ops } from './stages/ops.js'
+import { ops, sanitizer } from './stages/ops.js'
 import { smoke } from './stages/smoke.js'
 import { training } from './stages/training.js'
 import { Results } from './support/results.js'
@@ -12,13 +12,13 @@ import { Stage } from './support/suite.js'
 import { summary } from './support/table.js'
 import { rehearsal } from './support/target.js'
 
-const STAGES = { smoke, ops, networks, training, bench } as const
+const STAGES = { smoke, ops, networks, sanitizer, training, bench, 'bench-rest': benchRest } as const
 type StageName = keyof typeof STAGES
 
 /** What fits into one command of a lent machine. */
 const NUMBERED: Readonly<Record<string, readonly StageName[]>> = {
   1: ['smoke'],
-  2: ['ops', 'networks'],
+  2: ['ops', 'networks', 'sanitizer'],
   3: ['training'],
   4: ['bench'],
 }

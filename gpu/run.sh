@@ -1,11 +1,12 @@
 #!/bin/sh
-# Runs stages of the GPU suite: gpu/run.sh [smoke | ops | networks | training | bench | 1 | 2 | 3 | 4 | unpack]...
-# Without a stage, all of them. Needs no network. In a clone it unpacks what `npm run gpu:bundle` made first;
+# Runs stages of the GPU suite: gpu/run.sh [STAGE]..., of which there are
+# smoke (1), ops, networks and sanitizer (2), training (3), bench (4), bench-rest, and unpack. Without one, 1 to 4. Needs no network. In a clone it unpacks what `npm run gpu:bundle` made first;
 # `unpack` does no more than that, so that data can be brought over several calls.
 #
 #   OUT                   where results are written (./out)
 #   FOVEA_GPU_HOME        where bundle and data are unpacked (/tmp/fovea-gpu)
 #   FOVEA_GPU_SECONDS     how long one numbered stage may take (510)
+#   FOVEA_GPU_FROM        the benchmark that bench-rest begins with (0)
 #   FOVEA_GPU_PYTHON      Python with PyTorch (python3)
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)

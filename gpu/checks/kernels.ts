@@ -145,7 +145,7 @@ async function measure(
       mode,
       status: 'info',
       values: {
-        microseconds: Number(((1000 * ms) / LENGTH).toPrecision(4)),
+        ms: Number((ms / LENGTH).toPrecision(4)),
         TFLOPs: work > 0 ? Number(((1e-9 * work * LENGTH) / ms).toPrecision(4)) : null,
         GBps: Number(((1e-6 * moved * LENGTH) / ms).toPrecision(4)),
       },

@@ -1,19 +1,16 @@
-// Runs test files of the repository on the target: their 'cpu' device becomes the target.
+// Runs test files of the repository on the target.
 //
 //   tests.js CHECK FILE...       files below dist/test, without .test.js
 import { fileURLToPath } from 'node:url'
 import { startTests, type VitestRunner, type VitestRunnerConfig } from '@vitest/runner'
 import type { File, Task, Test } from '@vitest/runner/types'
-import { Device, type DeviceOptions } from '../../ts/runtime/device.js'
 import { report } from '../support/row.js'
 import { deviceName } from '../support/target.js'
 
 const LONGEST = 300_000
 const [check = 'tests', ...names] = process.argv.slice(2)
 
-// Files that do not ask which device they are to use open the CPU.
-const open = Device.open.bind(Device)
-Device.open = (name, options?: DeviceOptions) => open(name === 'cpu' ? deviceName : name, options)
+// What test/support/device.ts opens.
 process.env.FOVEA_TEST_DEVICE = deviceName
 
 const root = fileURLToPath(new URL('../../test/', import.meta.url))

@@ -43,44 +43,66 @@ const PEER_LIMIT = 60
 /** torch.compile takes its time. */
 const COMPILE_LIMIT = 100
 
-/** How fast the networks are, each beside PyTorch on the same GPU in the same minute. */
-export async function bench(stage: Stage): Promise<void> {
-  await stage.peer('ceilings', [], { seconds: 90 })
-  await stage.check('kernels', [], { seconds: 90, counts: false })
-  const peer = new Peer((text) => {
-    stage.log(text)
-  })
-  try {
-    for (const { cases, kinds } of plan()) for (const one of cases) await measure(stage, peer, one, kinds)
-  } finally {
-    peer.end()
-  }
+/** Cases with what PyTorch is asked to do for each. */
+interface Part {
+  readonly cases: readonly Case[]
+  readonly kinds: readonly Job['kind'][]
 }
 
-/** The core set first, without and then with torch.compile; then everything else. */
-function plan(): readonly { readonly cases: readonly Case[]; readonly kinds: readonly Job['kind'][] }[] {
-  if (reduced)
-    return [
-      { cases: casesOf(['resnet18'], ['f32', 'bf16'], [1], [2]), kinds: ['eager', 'graph'] },
-      { cases: casesOf(['googlenet'], ['f32'], [], [2]), kinds: ['eager'] },
-    ]
-  const core = ['resnet50', 'vgg16', 'densenet121'] as const
-  const others = ['googlenet', 'inception_v3', 'alexnet'] as const
-  const first = casesOf(core, ['bf16', 'f32'], [1, 256], [64])
-  const done = new Set(first.map((one) => JSON.stringify(one)))
-  const rest = [
-    ...casesOf(core, ['TF32', 'f16'], [1, 256], [64]),
-    ...casesOf(others, ['bf16', 'f32'], [1, 256], [64]),
-    ...casesOf([...core, ...others], ['bf16', 'f32', 'TF32', 'f16'], [1, 32, 256], [64, 256]),
+const CORE = ['resnet50', 'vgg16', 'densenet121'] as const
+const OTHERS = ['googlenet', 'inception_v3', 'alexnet'] as const
+
+/** How fast the core set is, each beside PyTorch on the same GPU in the same minute; then torch.compile. */
+export async function bench(stage: Stage): Promise<void> {
+  await stage.peer('ceilings', [], { seconds: 90 })
+  const core = casesOf(CORE, ['bf16', 'f32'], [1, 256], [64])
+  const parts: readonly Part[] = reduced
+    ? [
+        { cases: casesOf(['resnet18'], ['f32', 'bf16'], [1], [2]), kinds: ['eager', 'graph'] },
+        { cases: casesOf(['googlenet'], ['f32'], [], [2]), kinds: ['eager'] },
+      ]
+    : [
+        { cases: core, kinds: ['eager', 'graph'] },
+        { cases: core.filter(({ mode, batch }) => mode === 'bf16' && batch > 1), kinds: ['compile'] },
+      ]
+  await run(stage, parts, 0)
+  await stage.check('kernels', [], { seconds: 90, counts: false })
+}
+
+/** All other networks, batches and modes. It goes on from case `FOVEA_GPU_FROM`. */
+export async function benchRest(stage: Stage): Promise<void> {
+  const done = new Set(casesOf(CORE, ['bf16', 'f32'], [1, 256], [64]).map((one) => JSON.stringify(one)))
+  const cases = [
+    ...casesOf(CORE, ['TF32', 'f16'], [1, 256], [64]),
+    ...casesOf(OTHERS, ['bf16', 'f32'], [1, 256], [64]),
+    ...casesOf([...CORE, ...OTHERS], ['bf16', 'f32', 'TF32', 'f16'], [1, 32, 256], [64, 256]),
   ].filter((one) => {
     const key = JSON.stringify(one)
     return !done.has(key) && done.add(key)
   })
-  return [
-    { cases: first, kinds: ['eager', 'graph'] },
-    { cases: first.filter(({ mode, batch }) => mode === 'bf16' && batch > 1), kinds: ['compile'] },
-    { cases: rest, kinds: ['eager', 'graph'] },
-  ]
+  const all = reduced ? casesOf(['alexnet'], ['TF32'], [1], []) : cases
+  await run(stage, [{ cases: all, kinds: ['eager', 'graph'] }], Number(process.env.FOVEA_GPU_FROM ?? 0))
+}
+
+async function run(stage: Stage, parts: readonly Part[], from: number): Promise<void> {
+  const peer = new Peer((text) => {
+    stage.log(text)
+  })
+  const cases = parts.flatMap(({ cases, kinds }) => cases.map((one) => ({ one, kinds })))
+  try {
+    for (const [index, { one, kinds }] of cases.entries()) {
+      if (index < from) continue
+      if (stage.left < 20) {
+        const note = `no time is left for ${cases.length - index} of them: FOVEA_GPU_FROM=${index} goes on here`
+        stage.report({ check: 'benchmark', name: 'others', status: 'skip', note })
+        return
+      }
+      await measure(stage, peer, one, kinds)
+    }
+    stage.report({ check: 'versions', name: 'PyTorch', status: 'info', note: peer.description })
+  } finally {
+    peer.end()
+  }
 }
 
 function casesOf(
@@ -100,10 +122,6 @@ function casesOf(
 async function measure(stage: Stage, peer: Peer, one: Case, kinds: readonly Job['kind'][]): Promise<void> {
   const { network, task, batch, mode } = one
   const row = { check: 'benchmark', name: network, mode }
-  if (stage.left < 20) {
-    stage.report({ ...row, status: 'skip', values: { task, batch }, note: 'no time was left in this stage' })
-    return
-  }
   const rows = await stage.check('benchmark', [network, task, String(batch), mode], { seconds: OURS_LIMIT })
   const ours = rows.find(({ check }) => check === 'measured')
   const { size: own, fixed } = createModel(network).info.input
