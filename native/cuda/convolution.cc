@@ -140,7 +140,8 @@ KernelPtr prepare(const Request& request, const ops::Convolution& op) {
 
   const std::string key = keyOf(op.name, op, x, weight, y) + (additions.bias ? " bias" : "") +
                           (additions.residual ? " sum" : "") + (additions.relu ? " relu" : "");
-  Chosen chosen = chooseEngine(request.context, key, formulations, x.dtype == DType::f32, yNumber);
+  // A network that computes something twice, to check it or to save memory, gets the same twice.
+  Chosen chosen = chooseEngine(request.context, key, formulations, {x.dtype == DType::f32, true}, yNumber);
   const bool fused = chosen.formulation < plain;
   if (!fused && additions.any() && !epilogue) openEpilogue();
   Scratch scratch;
@@ -187,7 +188,7 @@ KernelPtr prepare(const Request& request, const ops::ConvolutionBackwardData& op
                         {dx, weight, dy}),
        {}}};
   Chosen chosen = chooseEngine(request.context, keyOf(op.name, op, dx, weight, dy), formulations,
-                               dy.dtype == DType::f32, xNumber);
+                               {dy.dtype == DType::f32, false}, xNumber);
   Scratch scratch;
   std::shared_ptr<const Edges> edges;
   size_t padded = 0;
@@ -216,7 +217,7 @@ KernelPtr prepare(const Request& request, const ops::ConvolutionBackwardWeights&
                         {x, dweight, dy}),
        {}}};
   Chosen chosen = chooseEngine(request.context, keyOf(op.name, op, x, dweight, dy), formulations,
-                               x.dtype == DType::f32, weightNumber);
+                               {x.dtype == DType::f32, false}, weightNumber);
   Scratch scratch;
   std::shared_ptr<const Edges> edges;
   size_t padded = 0;

@@ -23,14 +23,15 @@ bool compiles(const EngineNotes& notes) {
   return has(notes.behavior, CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION);
 }
 
-bool allowed(const Context& context, const EngineNotes& notes, bool f32) {
+bool allowed(const Context& context, const EngineNotes& notes, const Demands& demands) {
   const auto noted = [&](cudnnBackendNumericalNote_t note) { return has(notes.numerical, note); };
-  if (context.settings.deterministic && noted(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC)) return false;
+  if ((demands.repeatable || context.settings.deterministic) && noted(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC))
+    return false;
   // Sums in f16, and Winograd's larger tiles, which lose digits.
   for (const auto note : {CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION,
                           CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_6x6, CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13})
     if (noted(note)) return false;
-  if (f32 && !context.settings.allowTf32)
+  if (demands.f32 && !context.settings.allowTf32)
     for (const auto note : {CUDNN_NUMERICAL_NOTE_TENSOR_CORE, CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS,
                             CUDNN_NUMERICAL_NOTE_FFT})
       if (noted(note)) return false;
@@ -46,7 +47,7 @@ struct Candidate {
 };
 
 std::vector<Candidate> candidatesOf(const Context& context, const std::vector<Formulation>& formulations,
-                                    bool f32) {
+                                    const Demands& demands) {
   std::vector<Candidate> candidates;
   for (size_t i = 0; i < formulations.size(); ++i) {
     size_t position = 0;
@@ -54,7 +55,8 @@ std::vector<Candidate> candidatesOf(const Context& context, const std::vector<Fo
       const EngineNotes notes = notesOf(*context.libraries, config);
       const std::string name =
           std::to_string(i) + "/" + std::to_string(position++) + "/" + std::to_string(notes.index);
-      if (allowed(context, notes, f32)) candidates.push_back({i, std::move(config), compiles(notes), name});
+      if (allowed(context, notes, demands))
+        candidates.push_back({i, std::move(config), compiles(notes), name});
     }
   }
   // Of equal rank otherwise: what is there already comes before what would have to be compiled.
@@ -151,8 +153,8 @@ std::unique_ptr<ExecutionPlan> planOf(const std::vector<Formulation>& formulatio
 }  // namespace
 
 Chosen chooseEngine(const Context& context, const std::string& key,
-                    const std::vector<Formulation>& formulations, bool f32, int64_t y) {
-  std::vector<Candidate> candidates = candidatesOf(context, formulations, f32);
+                    const std::vector<Formulation>& formulations, Demands demands, int64_t y) {
+  std::vector<Candidate> candidates = candidatesOf(context, formulations, demands);
   const std::string name = fullKey(context, key);
   if (const auto known = context.choices.get(name)) {
     const auto found = std::ranges::find(candidates, *known, &Candidate::name);
@@ -196,11 +198,12 @@ Chosen chooseEngine(const Context& context, const std::string& key,
   }
   if (best.plan) return best;
   if (leanest.plan) return leanest;
-  throw Error("UNSUPPORTED",
-              "cuDNN has no engine for it" +
-                  std::string(f32 && !context.settings.allowTf32 ? " that computes in full float32" : "") +
-                  (context.settings.deterministic ? " and repeats bit for bit" : ""),
-              {}, "an engine", "none of cuDNN " + cudnnVersion(context.libraries->versions.cudnn));
+  throw Error(
+      "UNSUPPORTED",
+      "cuDNN has no engine for it" +
+          std::string(demands.f32 && !context.settings.allowTf32 ? " that computes in full float32" : "") +
+          (demands.repeatable || context.settings.deterministic ? " and repeats bit for bit" : ""),
+      {}, "an engine", "none of cuDNN " + cudnnVersion(context.libraries->versions.cudnn));
 }
 
 }  // namespace fovea::cuda

@@ -17,6 +17,12 @@ struct Formulation {
   std::function<void(void* y)> remainder = {};
 };
 
+// What an engine must keep to, beside what the device's settings ask for.
+struct Demands {
+  bool f32;         // products as exact as f32, unless the device allows TF32
+  bool repeatable;  // the same bits at each run
+};
+
 struct Chosen {
   size_t formulation = 0;
   std::unique_ptr<ExecutionPlan> plan;
@@ -24,10 +30,9 @@ struct Chosen {
 
 // An engine for one of the formulations, the earlier ones preferred: the one that was found fastest before
 // (`key` names what is computed), or that is found so now if the device tunes, or else cuDNN's first
-// suggestion that needs no compiler. `f32` says that products are to be as exact as f32, unless the device
-// allows TF32. Its workspace is within the device's limit if any engine's is. `y` numbers the result. Throws
-// UNSUPPORTED where there is no engine.
+// suggestion that needs no compiler. Its workspace is within the device's limit if any engine's is. `y`
+// numbers the result. Throws UNSUPPORTED where there is no engine.
 Chosen chooseEngine(const Context& context, const std::string& key,
-                    const std::vector<Formulation>& formulations, bool f32, int64_t y);
+                    const std::vector<Formulation>& formulations, Demands demands, int64_t y);
 
 }  // namespace fovea::cuda
