@@ -28,10 +28,16 @@ function combined(macros: Readonly<Record<string, readonly string[]>>): readonly
   )
 }
 
+/** For kernels that take V elements at once, as many as 16 bytes hold or one. */
+const packed = (macros: Readonly<Record<string, readonly string[]>>): readonly Defines[] => [
+  ...combined({ ...macros, T: ['float'], V: ['1', '4'] }),
+  ...combined({ ...macros, T: ['half_t', 'bfloat_t'], V: ['1', '8'] }),
+]
+
 /** The macros with which each source is compiled. */
 const VARIANTS: Readonly<Record<string, readonly Defines[]>> = {
   adaptive_pooling: elements,
-  batch_norm: combined({ T: ELEMENTS, V: ['1', '4'] }),
+  batch_norm: packed({}),
   channels: elements,
   dropout: elements,
   edges: elements,
@@ -41,10 +47,10 @@ const VARIANTS: Readonly<Record<string, readonly Defines[]>> = {
   moves: combined({ T: ELEMENTS, FOVEA_UNIT: ['uint4', 'uint2', 'unsigned', 'unsigned short'] }),
   normalize_image: elements,
   optimizers: elements,
-  pooling: combined({ T: ELEMENTS, Index: ['u8', 'int'], V: ['1', '4'] }),
+  pooling: packed({ Index: ['u8', 'int'] }),
   radial_basis: [{}],
   reorder: ['u32', 'u16', 'u8'].map((type) => ({ FROM: type, TO: type })),
-  rows: combined({ T: ELEMENTS, B: ['float'], V: ['1', '4'] }),
+  rows: packed({ B: ['float', 'half_t'] }),
   sums: elements,
 }
 

@@ -1,5 +1,5 @@
-// Averages over bins, channels last: bin i covers floor(i * size / bins) to ceil((i + 1) * size / bins), so that
-// bins may overlap. A thread works out one element; neighbours have neighbouring channels.
+// Averages over bins, channels last: bin i covers floor(i * size / bins) to ceil((i + 1) * size / bins), so
+// that bins may overlap. A thread works out one element; neighbours have neighbouring channels.
 
 constexpr unsigned threads = 64;
 

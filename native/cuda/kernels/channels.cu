@@ -14,8 +14,8 @@ extern "C" __global__ void __launch_bounds__(threads)
 
 // The same for channels last and a whole number of fours of them, all pointers aligned.
 extern "C" __global__ void __launch_bounds__(threads)
-    scaleChannelsByFours(const Element* x, const float* __restrict__ coefficient, const float* __restrict__ bias,
-                         Element* y, unsigned count, unsigned channels) {
+    scaleChannelsByFours(const Element* x, const float* __restrict__ coefficient,
+                         const float* __restrict__ bias, Element* y, unsigned count, unsigned channels) {
   for (unsigned v = firstIndex(); v < count / 4; v += indexStep()) {
     const unsigned i = 4 * v, c = i % channels;
     Four four = load4(x, i);
@@ -29,9 +29,10 @@ extern "C" __global__ void __launch_bounds__(threads)
 // two tables [gridDim.y][channels]. A row is one pixel of one image.
 constexpr unsigned width = 32, height = 8;
 extern "C" __global__ void __launch_bounds__(width* height)
-    scaleChannelsBackward(const Element* __restrict__ x, const float* __restrict__ coefficient, const Element* dy,
-                          Element* dx, float* __restrict__ products, float* __restrict__ sums, unsigned rows,
-                          unsigned part, unsigned channels, unsigned inner) {
+    scaleChannelsBackward(const Element* __restrict__ x, const float* __restrict__ coefficient,
+                          const Element* dy, Element* dx, float* __restrict__ products,
+                          float* __restrict__ sums, unsigned rows, unsigned part, unsigned channels,
+                          unsigned inner) {
   __shared__ float product[height][width], sum[height][width];
   const unsigned lane = threadIdx.x % width, line = threadIdx.x / width, c = blockIdx.x * width + lane;
   const unsigned begin = blockIdx.y * part, end = rows - begin < part ? rows : begin + part;
@@ -59,8 +60,8 @@ extern "C" __global__ void __launch_bounds__(width* height)
 }
 
 extern "C" __global__ void __launch_bounds__(threads)
-    addParts(const float* __restrict__ products, const float* __restrict__ sums, float* __restrict__ dcoefficient,
-             float* __restrict__ dbias, unsigned parts, unsigned channels) {
+    addParts(const float* __restrict__ products, const float* __restrict__ sums,
+             float* __restrict__ dcoefficient, float* __restrict__ dbias, unsigned parts, unsigned channels) {
   for (unsigned c = firstIndex(); c < channels; c += indexStep()) {
     double product = 0, sum = 0;
     for (unsigned k = 0; k < parts; ++k) {

@@ -7,7 +7,8 @@ struct RowSums {
   float highest, sum;  // of e^(x - highest)
 };
 
-__device__ inline RowSums rowSums(const Element* x, unsigned classes, float sign, float least, float* shared) {
+__device__ inline RowSums rowSums(const Element* x, unsigned classes, float sign, float least,
+                                  float* shared) {
   float highest = least;
   for (unsigned k = threadIdx.x; k < classes; k += blockDim.x) highest = fmaxf(highest, sign * load(x, k));
   highest = blockMaximum(highest, shared);
@@ -52,8 +53,8 @@ extern "C" __global__ void __launch_bounds__(mostThreads)
 
 extern "C" __global__ void __launch_bounds__(mostThreads)
     crossEntropyOfDistributions(const Element* __restrict__ logits, const float* __restrict__ labels,
-                                double* __restrict__ losses, Element* __restrict__ gradients, unsigned classes,
-                                float smoothing, float weight) {
+                                double* __restrict__ losses, Element* __restrict__ gradients,
+                                unsigned classes, float smoothing, float weight) {
   __shared__ float shared[mostThreads];
   const unsigned n = blockIdx.x;
   const Element* row = logits + (size_t)n * classes;
@@ -102,8 +103,9 @@ extern "C" __global__ void __launch_bounds__(mostThreads)
 
 // A block works out `part` elements; dy = slope * (y - target).
 extern "C" __global__ void __launch_bounds__(mostThreads)
-    squaredErrors(const Element* __restrict__ y, const float* __restrict__ target, double* __restrict__ losses,
-                  Element* __restrict__ dy, unsigned count, unsigned part, float slope) {
+    squaredErrors(const Element* __restrict__ y, const float* __restrict__ target,
+                  double* __restrict__ losses, Element* __restrict__ dy, unsigned count, unsigned part,
+                  float slope) {
   __shared__ double shared[mostThreads];
   const unsigned begin = blockIdx.x * part, end = count - begin < part ? count : begin + part;
   double sum = 0;

@@ -10,8 +10,8 @@ struct Channels {
 
 // Every thread writes four neighbours, the last ones singly.
 extern "C" __global__ void __launch_bounds__(threads)
-    normalizeImage(const unsigned char* __restrict__ x, Element* __restrict__ y, unsigned count, unsigned depth,
-                   const __grid_constant__ Channels channels) {
+    normalizeImage(const unsigned char* __restrict__ x, Element* __restrict__ y, unsigned count,
+                   unsigned depth, const __grid_constant__ Channels channels) {
   // Threads ask for different channels at once, which constant memory would serve one after the other.
   __shared__ unsigned from[mostChannels];
   __shared__ float scale[mostChannels], bias[mostChannels];
