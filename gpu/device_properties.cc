@@ -1,6 +1,7 @@
 // Prints cuDNN's description of a GPU as JSON (since cuDNN 9.8).
 //
-//   device-properties INDEX FOLDER...      a folder is led by '+' where the driver is searched in it, too, or by '-'
+//   device-properties INDEX FOLDER...      a folder is led by '+' where the driver is searched in it, too, or
+//   by '-'
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -17,16 +18,17 @@ constexpr int tooOld = 3;
 
 std::string properties(const Libraries& libraries, int32_t index) {
   cudnnBackendDescriptor_t device = nullptr;
-  FOVEA_CUDA_CALL(libraries, cudnn, cudnnBackendCreateDescriptor, CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR, &device);
+  FOVEA_CUDA_CALL(libraries, cudnn, cudnnBackendCreateDescriptor, CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR,
+                  &device);
   FOVEA_CUDA_CALL(libraries, cudnn, cudnnBackendSetAttribute, device, CUDNN_ATTR_DEVICEPROP_DEVICE_ID,
                   CUDNN_TYPE_INT32, 1, &index);
   FOVEA_CUDA_CALL(libraries, cudnn, cudnnBackendFinalize, device);
   int64_t size = 0;
-  FOVEA_CUDA_CALL(libraries, cudnn, cudnnBackendGetAttribute, device, CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION,
-                  CUDNN_TYPE_CHAR, 0, &size, nullptr);
+  FOVEA_CUDA_CALL(libraries, cudnn, cudnnBackendGetAttribute, device,
+                  CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, 0, &size, nullptr);
   std::string json(static_cast<size_t>(size), '\0');
-  FOVEA_CUDA_CALL(libraries, cudnn, cudnnBackendGetAttribute, device, CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION,
-                  CUDNN_TYPE_CHAR, size, &size, json.data());
+  FOVEA_CUDA_CALL(libraries, cudnn, cudnnBackendGetAttribute, device,
+                  CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, size, &size, json.data());
   libraries.cudnn.cudnnBackendDestroyDescriptor(device);
   while (!json.empty() && json.back() == '\0') json.pop_back();
   return json;
@@ -37,7 +39,8 @@ std::string properties(const Libraries& libraries, int32_t index) {
 int main(int count, char** arguments) {
   try {
     fovea::cuda::LoadOptions options;
-    for (int i = 2; i < count; ++i) options.folders.push_back({arguments[i] + 1, "argument", arguments[i][0] == '+'});
+    for (int i = 2; i < count; ++i)
+      options.folders.push_back({arguments[i] + 1, "argument", arguments[i][0] == '+'});
     const auto libraries = fovea::cuda::load(options);
     if (libraries->versions.cudnn < oldest) {
       std::fprintf(stderr, "cuDNN %s does not describe GPUs; 9.8 does\n",

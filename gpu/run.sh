@@ -31,18 +31,23 @@ if [ ! -x "$root/bin/node" ]; then
     unpack "$data" "$home/data"
     echo "unpacked $(basename "$data")"
   done
-  if [ ! -f "$bundle" ]; then
-    [ "$*" = unpack ] && exit 0
+  if [ -f "$bundle" ]; then
+    tree=$home/$(cksum <"$bundle" | tr ' ' -)
+    if [ ! -d "$tree" ]; then
+      rm -rf "$tree.part"
+      unpack "$bundle" "$tree.part"
+      mv "$tree.part" "$tree"
+      echo "unpacked $(basename "$bundle")"
+    fi
+    ln -sfn "$tree" "$home/current"
+  fi
+  [ "$*" = unpack ] && exit 0
+  # What an earlier call unpacked is as good.
+  if [ ! -d "$home/current/" ]; then
     echo "no $bundle: 'npm run gpu:bundle' makes it" >&2
     exit 2
   fi
-  tree=$home/$(cksum <"$bundle" | tr ' ' -)
-  if [ ! -d "$tree" ]; then
-    rm -rf "$tree.part"
-    unpack "$bundle" "$tree.part"
-    mv "$tree.part" "$tree"
-  fi
-  exec "$tree/gpu/run.sh" "$@"
+  exec "$home/current/gpu/run.sh" "$@"
 fi
 
 [ "$*" = unpack ] && exit 0

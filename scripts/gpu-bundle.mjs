@@ -26,6 +26,7 @@ const LARGEST = 45 * 2 ** 20
 /** Of a part of the data: what is carried beside it must stay under 64 MiB. */
 const LARGEST_PART = 46 * 2 ** 20
 
+const print = (text) => process.stdout.write(`${text}\n`)
 const root = fileURLToPath(new URL('..', import.meta.url))
 const out = join(root, 'build/gpu')
 const tree = join(out, 'tree')
@@ -135,7 +136,7 @@ function bundle() {
   })
   if (process.argv.includes('--tree')) return
   const size = pack(tree, join(out, 'bundle.tar.xz'))
-  console.log(`build/gpu/bundle.tar.xz: ${mebibytes(size)}`)
+  print(`build/gpu/bundle.tar.xz: ${mebibytes(size)}`)
   if (size > LARGEST)
     throw new Error(`the bundle has ${mebibytes(size)}; it must stay under ${mebibytes(LARGEST)}`)
 }
@@ -181,13 +182,13 @@ async function data() {
 
 function part(name, folder) {
   const size = pack(folder, join(out, `data-${name}.tar.xz`))
-  console.log(`build/gpu/data-${name}.tar.xz: ${mebibytes(size)}`)
+  print(`build/gpu/data-${name}.tar.xz: ${mebibytes(size)}`)
   if (size > LARGEST_PART) throw new Error(`data-${name} has ${mebibytes(size)}, more than a call carries`)
 }
 
 /** A label, then the red, green and blue plane. */
 async function records(dataset, first, count) {
-  const bytes = Buffer.alloc(count * 3073)
+  const bytes = new Uint8Array(count * 3073)
   for (let i = 0; i < count; i++) {
     const { image, label } = await dataset.get(first + i)
     bytes[i * 3073] = label

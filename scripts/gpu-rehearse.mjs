@@ -22,6 +22,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import typescript from 'typescript'
 
+const print = (text) => process.stdout.write(`${text}\n`)
 const root = fileURLToPath(new URL('..', import.meta.url))
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -58,7 +59,7 @@ try {
       ...(values.device === 'simulated' ? { FOVEA_CUDA_PATH: await simulator() } : {}),
     },
   })
-  console.log(`${values.device}: no GPU was used. Results are in ${out}.`)
+  print(`${values.device}: no GPU was used. Results are in ${out}.`)
   process.exitCode = status ?? 1
 } finally {
   rmSync(clean, { recursive: true, force: true })

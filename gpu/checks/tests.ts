@@ -8,6 +8,8 @@ import { report } from '../support/row.js'
 import { deviceName } from '../support/target.js'
 
 const LONGEST = 300_000
+/** What terminals take for a change of colour. */
+const COLOUR = new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, 'g')
 const [check = 'tests', ...names] = process.argv.slice(2)
 
 // What test/support/device.ts opens.
@@ -96,7 +98,8 @@ function errorOf({ result }: Task): string {
   return (result?.errors ?? [])
     .map(({ message, diff }) => [message, diff].filter(Boolean).join('\n'))
     .join('; ')
-    .replaceAll(/\u001b\[\d+m/g, '')
+    .replaceAll(COLOUR, '')
 }
+
 // Devices that a file left open would keep nothing running, but a hook that failed may leave timers behind.
 process.exit(0)

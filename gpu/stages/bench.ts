@@ -156,7 +156,7 @@ function conclude(
     ...own,
     task,
     batch,
-    peer: best ? `${best[0]}` : null,
+    peer: best ? best[0] : null,
     peerMs: best ? Number(best[1].ms!.toPrecision(5)) : null,
     peerImagesPerSecond: best ? Number(((1000 * batch) / best[1].ms!).toPrecision(5)) : null,
     ratio: best ? ratio(best[1].ms!, own.ms) : null,

@@ -112,8 +112,11 @@ export const PYTHON = process.env.FOVEA_GPU_PYTHON ?? 'python3'
 
 /** The environment for programs that are not the bundle's, and must not find its libraries. */
 export function foreignEnvironment(): NodeJS.ProcessEnv {
-  const { LD_LIBRARY_PATH: _, FOVEA_GPU_LIBRARY_PATH: own, ...rest } = process.env
-  return { ...rest, PYTHONUNBUFFERED: '1', ...(own ? { LD_LIBRARY_PATH: own } : {}) }
+  const environment: NodeJS.ProcessEnv = { ...process.env, PYTHONUNBUFFERED: '1' }
+  const own = environment.FOVEA_GPU_LIBRARY_PATH
+  if (own) environment.LD_LIBRARY_PATH = own
+  else delete environment.LD_LIBRARY_PATH
+  return environment
 }
 
 function whatWentWrong(
