@@ -3,8 +3,8 @@ import { Device, type DeviceName, type DeviceOptions } from '../../ts/runtime/de
 /** What kind of device the tests run on: the CPU, or what `FOVEA_TEST_DEVICE` names. */
 export const TEST_DEVICE = (process.env.FOVEA_TEST_DEVICE ?? 'cpu') as DeviceName
 
-/** Opens the device that the tests run on. Only a CPU has threads to count. */
+/** Opens the device that the tests run on. Threads are a CPU's, the other options a GPU's. */
 export function openTestDevice({ threads, ...options }: DeviceOptions = {}): Promise<Device> {
-  const counted = TEST_DEVICE === 'cpu' && threads !== undefined
-  return Device.open(TEST_DEVICE, counted ? { ...options, threads } : options)
+  if (TEST_DEVICE !== 'cpu') return Device.open(TEST_DEVICE, options)
+  return Device.open('cpu', threads === undefined ? {} : { threads })
 }

@@ -11,7 +11,7 @@ const BOUND = 5e-3
 
 let device: Device
 beforeAll(async () => {
-  device = await openTestDevice()
+  device = await openTestDevice({ deterministic: true })
 })
 afterAll(() => device.close())
 

@@ -35,11 +35,11 @@ export function temporaryFolders(): (name?: string) => string {
   return (name = `run${count++}`) => join(root, name)
 }
 
-/** A device for the tests of the file. */
+/** A device for the tests of the file, which repeats bit for bit. */
 export function useDevice(options: { readonly threads?: number } = {}): { readonly device: Device } {
   const used = {} as { device: Device }
   beforeAll(async () => {
-    used.device = await openTestDevice(options)
+    used.device = await openTestDevice({ ...options, deterministic: true })
   })
   afterAll(() => used.device.close())
   return used
