@@ -2,9 +2,12 @@ import { fileURLToPath } from 'node:url'
 import { atOnce, runProcess, type Ended } from './process.js'
 import type { Results } from './results.js'
 import { parseRow, type Row } from './row.js'
+import { rehearsal } from './target.js'
 
 /** Seconds that are kept for the table and the end. */
 const RESERVE = 10
+/** A rehearsal takes longer. */
+const PATIENCE = rehearsal ? 8 : 1
 
 export interface ProgramOptions {
   /** At most; less where the stage has less left. */
@@ -68,7 +71,8 @@ export class Stage {
     args: readonly string[],
     { seconds, environment, counts = true }: ProgramOptions,
   ): Promise<readonly Row[]> {
-    const limit = Math.min(seconds, this.left)
+    const patience = seconds * PATIENCE
+    const limit = Math.min(patience, this.left)
     if (limit < 1) {
       this.report({ check: 'program', name: title, status: 'skip', note: 'no time is left in this stage' })
       return []
@@ -89,7 +93,7 @@ export class Stage {
     })
     const problem = whatWentWrong(ended, limit, rows.length)
     // What a time limit that the stage itself shortened cuts off is not wrong.
-    const cut = ended.timedOut && limit < seconds
+    const cut = ended.timedOut && limit < patience
     if (problem)
       this.report({
         check: 'program',
