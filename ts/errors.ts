@@ -80,10 +80,37 @@ export class DeviceUnavailable extends FoveaError {
   }
 }
 
+/** Why CUDA cannot be used. */
+export type CudaUnavailableReason =
+  | 'no-driver'
+  | 'driver-too-old'
+  /** The driver is there and does not start. */
+  | 'driver-failed'
+  | 'library-missing'
+  /** cuDNN's libraries are not all of one folder or of one version. */
+  | 'mixed-folders'
+  /** cuDNN or CUDA was found in an unsupported version, or in versions that do not go together. */
+  | 'wrong-version'
+  | 'no-device'
+  /** A GPU has no memory left to start with. */
+  | 'out-of-memory'
+
+/** What a {@link CudaUnavailable} knows beside its message. */
+export interface CudaUnavailableDetails extends ErrorDetails {
+  readonly reason: CudaUnavailableReason
+  /** Folders and names that were searched, in order. */
+  readonly searched?: readonly string[]
+}
+
 /** CUDA, cuDNN or a usable GPU is missing; the message says what was searched, found and needed (`CUDA_UNAVAILABLE`). */
 export class CudaUnavailable extends DeviceUnavailable {
-  constructor(message: string, details?: ErrorDetails) {
+  readonly reason: CudaUnavailableReason
+  readonly searched: readonly string[]
+
+  constructor(message: string, details: CudaUnavailableDetails) {
     super(message, details, 'CUDA_UNAVAILABLE')
+    this.reason = details.reason
+    this.searched = details.searched ?? []
   }
 }
 

@@ -13,7 +13,7 @@ const REMEDIES: { readonly [Code in ErrorCode]?: string } = {
     'Weights are files of PyTorch (.pth, .pt, .th), .safetensors or a TensorFlow.js model.json',
   CHECKPOINT_UNSAFE: 'Save the weights alone, with torch.save(model.state_dict(), file) or as safetensors',
   DIVERGED: 'A smaller --lr may hold',
-  CUDA_UNAVAILABLE: '--device cpu works everywhere',
+  CUDA_UNAVAILABLE: '"fovea doctor" says what to do; --device cpu works everywhere',
 }
 
 /** A checkpoint that fits the network, but not what a training is resumed with. */

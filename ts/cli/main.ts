@@ -3,6 +3,7 @@ import { CommanderError, type Command, Command as Program } from 'commander'
 import { createRequire } from 'node:module'
 import { classifyCommand } from './commands/classify.js'
 import { dataCommand } from './commands/data.js'
+import { doctorCommand } from './commands/doctor.js'
 import { evaluateCommand } from './commands/evaluate.js'
 import { finetuneCommand } from './commands/finetune.js'
 import { listCommand } from './commands/list.js'
@@ -35,6 +36,7 @@ function program(): Command {
     summaryCommand(),
     listCommand(),
     dataCommand(),
+    doctorCommand(),
   ]
   for (const command of commands) fovea.addCommand(command)
   // Usage errors are thrown instead of printed, so that they look like all others.
