@@ -6,6 +6,7 @@ import { CheckpointError, InvalidArgumentError } from '../../ts/errors.js'
 import { Device } from '../../ts/runtime/device.js'
 import type { TrainerEvent } from '../../ts/train/events.js'
 import { train, type TrainerOptions } from '../../ts/train/trainer.js'
+import { TEST_DEVICE } from '../support/device.js'
 import {
   failure,
   metricsOf,
@@ -187,7 +188,8 @@ describe('refuses by name', () => {
     expect(readFileSync(join(out, 'state.safetensors')).equals(before)).toBe(true)
   })
 
-  test('another number of threads', async () => {
+  // Only a CPU has threads to count.
+  test.skipIf(TEST_DEVICE !== 'cpu')('another number of threads (of a CPU)', async () => {
     const out = await interrupted()
     using one = await Device.open('cpu', { threads: 1 })
     const again = train({ ...options(), freeze: undefined, device: one, out, resume: true })
