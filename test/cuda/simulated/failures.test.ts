@@ -195,6 +195,7 @@ async function openAndClose(): Promise<void> {
 }
 
 test('each call of opening a device in turn', { timeout: 600_000 }, async () => {
+  await restingBytes()
   const before = handles()
   const start = state.get('calls')
   await openAndClose()
