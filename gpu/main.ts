@@ -48,9 +48,11 @@ for (const group of groups) {
   }
 }
 
-const failed = results.rows.filter(({ status }) => status === 'fail').length
+const [failed, skipped] = (['fail', 'skip'] as const).map(
+  (status) => results.rows.filter((row) => row.status === status).length,
+)
 const what = rehearsal ? `REHEARSAL (${rehearsal}): no speed here means anything` : 'GPU suite'
-const title = `${what}: ${groups.flat().join(', ')}: ${failed === 0 ? 'all passed' : `${failed} FAILED`}`
+const title = `${what}: ${groups.flat().join(', ')}: ${failed === 0 ? 'nothing failed' : `${failed} FAILED`}, ${skipped} skipped`
 const table = summary(results.rows, title)
 results.write('table.txt', `${table.trimStart()}\n`)
 console.log(table)

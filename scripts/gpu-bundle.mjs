@@ -107,15 +107,9 @@ function bundle() {
   stripped(addon, 'build/Release/fovea.node')
   libraries(addon)
   deviceProperties()
-  packages([
-    'node-gyp-build',
-    'sharp',
-    '@img/sharp-linux-x64',
-    '@img/sharp-libvips-linux-x64',
-    'commander',
-    'picocolors',
-  ])
-  packages(['cli-progress', 'env-paths', 'tar-stream', 'yauzl', '@vitest/runner', '@vitest/expect'])
+  // Without sharp: the images here are no files that it would have to decode.
+  packages(['node-gyp-build', 'commander', 'picocolors', 'cli-progress', 'env-paths', 'tar-stream', 'yauzl'])
+  packages(['@vitest/runner', '@vitest/expect'])
   // Test files import what the suite has in its place.
   mkdirSync(to('node_modules/vitest'), { recursive: true })
   writeFileSync(

@@ -8,7 +8,7 @@ import { elementCount, tensor } from '../../ts/tensor.js'
 import type { PhaseName } from '../../ts/compile/plan.js'
 import { milliseconds, quantile } from '../../bench/support/statistics.js'
 import { isUnsupported, modeOptions, parseMode } from '../support/mode.js'
-import { computesIn, keepingInputs, observed } from '../support/plans.js'
+import { insistingOn, keepingInputs } from '../support/plans.js'
 import { report } from '../support/row.js'
 import { openTarget, reduced } from '../support/target.js'
 
@@ -30,7 +30,7 @@ await measure().catch((error: unknown) => {
 device.close()
 
 async function measure(): Promise<void> {
-  const { device: target, compiled } = observed(device, keepingInputs)
+  const { device: target, compiled } = insistingOn(device, mode, keepingInputs)
   const model = createModel(network)
   const { channels, size: own, fixed } = model.info.input
   const size = reduced && !fixed ? 64 : own
@@ -43,10 +43,6 @@ async function measure(): Promise<void> {
   const run = task === 'training' ? await training(options) : await inference(options)
   const compileSeconds = (performance.now() - begin) / 1000
   const { plan, program } = compiled[0]!
-  if (!computesIn(plan, mode)) {
-    report({ ...row, status: 'skip', note: `${mode} was not taken: the plan is float32's` })
-    return
-  }
   for (let i = 0; i < WARM; i++) await run()
   const endToEnd = await timed(run)
   const phases = plan.phases.map(({ name }) => name).filter((name) => name !== 'constants') as PhaseName[]

@@ -8,7 +8,7 @@ import { createModel } from '../../models/index.js'
 import { openDataset } from '../../ts/data/datasets/open.js'
 import { evaluate, type EvaluateOptions } from '../../ts/evaluate/index.js'
 import { isUnsupported, modeOptions, parseMode } from '../support/mode.js'
-import { computesIn, observed } from '../support/plans.js'
+import { insistingOn } from '../support/plans.js'
 import { report } from '../support/row.js'
 import { openTarget, reduced } from '../support/target.js'
 
@@ -34,7 +34,7 @@ else
 
 async function run(): Promise<void> {
   const device = await openTarget(mode === 'TF32' ? { allowTf32: true } : {})
-  const { device: target, compiled } = observed(device)
+  const { device: target } = insistingOn(device, mode)
   const model = createModel('resnet20')
   await model.load(
     fileURLToPath(new URL('../../test/data/checkpoints/cifar/resnet20-12fca82f.th', import.meta.url)),
@@ -50,10 +50,6 @@ async function run(): Promise<void> {
     await openDataset('cifar10', { split: 'test', folder }),
     options,
   )
-  if (!compiled.some(({ plan }) => computesIn(plan, mode))) {
-    report({ ...row, status: 'skip', note: `${mode} was not taken: the plans are float32's` })
-    return
-  }
   const off = Math.abs(correct - RIGHT)
   const right = reduced ? correct > 0.8 * images : off <= (mode === 'f32' ? NEAR : NEAR_LOWER)
   report({

@@ -10,7 +10,7 @@ import { openDataset } from '../../ts/data/datasets/open.js'
 import { evaluate } from '../../ts/evaluate/index.js'
 import { train, type TrainerOptions } from '../../ts/train/trainer.js'
 import { isUnsupported, modeOptions, parseMode } from '../support/mode.js'
-import { computesIn, observed } from '../support/plans.js'
+import { insistingOn } from '../support/plans.js'
 import { report } from '../support/row.js'
 import { openTarget, reduced } from '../support/target.js'
 
@@ -41,7 +41,7 @@ async function run(): Promise<void> {
   const [images, digits] = await Promise.all(
     (['train', 'test'] as const).map((split) => openDataset(data, { split, folder }).then(few)),
   )
-  const { device: target, compiled } = observed(device)
+  const { device: target } = insistingOn(device, mode)
   const model = createModel(name)
   const options: TrainerOptions = {
     model,
@@ -52,11 +52,7 @@ async function run(): Promise<void> {
     ...modeOptions(mode),
   }
   const { seconds, epochs } = await train(options)
-  if (!compiled.some(({ plan }) => computesIn(plan, mode))) {
-    report({ ...row, status: 'skip', note: `${mode} was not taken: the plans are float32's` })
-    return
-  }
-  const { correct, images: count, top1 } = await evaluate(model, digits!, { device: target, batch: 100 })
+  const { correct, images: count, top1 } = await evaluate(model, digits!, { device, batch: 100 })
   const enough = reduced || top1 >= least
   report({
     ...row,

@@ -1,3 +1,4 @@
+import { UnsupportedError } from '../../ts/errors.js'
 import type { Plan } from '../../ts/compile/plan.js'
 import type { Device } from '../../ts/runtime/device.js'
 import type { Program } from '../../ts/runtime/program.js'
@@ -32,8 +33,19 @@ export function keepingInputs(plan: Plan): Plan {
   return { ...plan, outputs: [...plan.outputs, ...outputs] }
 }
 
-/** Whether a plan computes in a mode, as far as its buffers tell: TF32 has those of f32. */
-export function computesIn(plan: Plan, mode: ComputeMode): boolean {
-  if (mode === 'f32' || mode === 'TF32') return true
-  return plan.buffers.some(({ dtype }) => (dtype as string) === mode)
+/**
+ * A device on which every plan must compute in a mode, as far as buffers tell: TF32 has those of f32.
+ * Compiling another rejects with UnsupportedError.
+ */
+export function insistingOn(
+  device: Device,
+  mode: ComputeMode,
+  change: (plan: Plan) => Plan = (plan) => plan,
+): ReturnType<typeof observed> {
+  return observed(device, (plan) => {
+    const taken =
+      mode === 'f32' || mode === 'TF32' || plan.buffers.some(({ dtype }) => (dtype as string) === mode)
+    if (!taken) throw new UnsupportedError(`${mode} was not taken: the plan is float32's`)
+    return change(plan)
+  })
 }

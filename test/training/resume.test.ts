@@ -9,6 +9,7 @@ import { Model } from '../../ts/model/model.js'
 import { conv2d, flatten, linear, Network, relu, sequential } from '../../ts/nn/index.js'
 import type { TrainerEvent } from '../../ts/train/events.js'
 import { train, type TrainerOptions } from '../../ts/train/trainer.js'
+import { TEST_DEVICE } from '../support/device.js'
 import { withWinograd } from '../support/kernels.js'
 import {
   failure,
@@ -225,7 +226,8 @@ describe('refuses by name', () => {
     expect(readFileSync(join(out, 'state.safetensors')).equals(before)).toBe(true)
   })
 
-  test('another number of threads', async () => {
+  // Only a CPU has threads to count.
+  test.skipIf(TEST_DEVICE !== 'cpu')('another number of threads (of a CPU)', async () => {
     const out = await interrupted()
     using one = await Device.open('cpu', { threads: 1 })
     const again = train({ ...options(), freeze: undefined, device: one, out, resume: true })

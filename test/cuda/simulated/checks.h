@@ -26,8 +26,8 @@ inline void fail(const char* file, int line, const std::string& what) {
 #define EXPECT(condition) \
   if (!(condition)) fail(__FILE__, __LINE__, #condition)
 
-#define EXPECT_STATUS(expected, call)                                                                \
-  if (const int got = static_cast<int>(call); got != static_cast<int>(expected))                     \
+#define EXPECT_STATUS(expected, call)                                            \
+  if (const int got = static_cast<int>(call); got != static_cast<int>(expected)) \
   fail(__FILE__, __LINE__, std::string(#call) + " gives " + std::to_string(got) + " and not " #expected)
 
 #define OK(call) EXPECT_STATUS(0, call)
@@ -40,7 +40,9 @@ class OnDevice {
     OK(cudaMalloc(&data_, bytes_));
     write(values);
   }
-  explicit OnDevice(size_t count) : bytes_(count * sizeof(T)), values_(count) { OK(cudaMalloc(&data_, bytes_)); }
+  explicit OnDevice(size_t count) : bytes_(count * sizeof(T)), values_(count) {
+    OK(cudaMalloc(&data_, bytes_));
+  }
   ~OnDevice() { cudaFree(data_); }
   OnDevice(const OnDevice&) = delete;
   OnDevice& operator=(const OnDevice&) = delete;

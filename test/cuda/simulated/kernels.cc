@@ -143,19 +143,22 @@ extern "C" __global__ void convert(const float* x, unsigned short* half, float* 
   asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bfloat[threadIdx.x]) : "f"(x[threadIdx.x]));
 })",
                 "convert");
-  const std::vector<float> x{0, -0.f, 1, -2.5f, 65504, 65520, 1e-7f, 1.0009765625f, 0.333333343f, 1.00390625f};
+  const std::vector<float> x{0,          -0.f, 1, -2.5f, 65504, 65520, 1e-7f, 1.0009765625f, 0.333333343f,
+                             1.00390625f};
   OnDevice<float> from(x), back(x.size());
   OnDevice<uint16_t> half(x.size()), bfloat(x.size());
-  OK(kernel.launch(1, static_cast<unsigned>(x.size()), 0, from.data(), half.data(), back.data(), bfloat.data()));
-  EXPECT(half.read() == (std::vector<uint16_t>{0, 0x8000, 0x3c00, 0xc100, 0x7bff, 0x7c00, 0x0002, 0x3c01, 0x3555,
-                                               0x3c04}));
-  EXPECT(bfloat.read() == (std::vector<uint16_t>{0, 0x8000, 0x3f80, 0xc020, 0x4780, 0x4780, 0x33d7, 0x3f80, 0x3eab,
-                                                 0x3f80}));
+  OK(kernel.launch(1, static_cast<unsigned>(x.size()), 0, from.data(), half.data(), back.data(),
+                   bfloat.data()));
+  EXPECT(half.read() ==
+         (std::vector<uint16_t>{0, 0x8000, 0x3c00, 0xc100, 0x7bff, 0x7c00, 0x0002, 0x3c01, 0x3555, 0x3c04}));
+  EXPECT(bfloat.read() ==
+         (std::vector<uint16_t>{0, 0x8000, 0x3f80, 0xc020, 0x4780, 0x4780, 0x33d7, 0x3f80, 0x3eab, 0x3f80}));
   EXPECT(back.read()[8] == 0x1.554p-2f && std::isinf(back.read()[5]));
 }
 
 void refused() {
-  Loaded fill(R"(extern "C" __global__ void fill(float* to, float value) { to[threadIdx.x] = value; })", "fill");
+  Loaded fill(R"(extern "C" __global__ void fill(float* to, float value) { to[threadIdx.x] = value; })",
+              "fill");
   OnDevice<float> to(64);
   OK(fill.launch(1, 64, 0, to.data(), 3.f));
   EXPECT(to.read()[63] == 3);
@@ -231,8 +234,8 @@ void overrun() {
 
 // Which thread comes last is not known: lazy mode permutes them.
 void order() {
-  Loaded kernel(R"(extern "C" __global__ void last(int* to) { *to = blockIdx.x * blockDim.x + threadIdx.x; })",
-                "last");
+  Loaded kernel(
+      R"(extern "C" __global__ void last(int* to) { *to = blockIdx.x * blockDim.x + threadIdx.x; })", "last");
   OnDevice<int> to(1);
   OK(kernel.launch(8, 64, 0, to.data()));
   EXPECT(to.read()[0] != 8 * 64 - 1);

@@ -33,9 +33,11 @@ void memory() {
   auto* bytes = static_cast<char*>(a);
   OK(cudaMemcpyAsync(a, host.data(), 256, cudaMemcpyHostToDevice, nullptr));
   EXPECT_STATUS(cudaErrorInvalidValue, cudaMemcpyAsync(a, host.data(), 257, cudaMemcpyHostToDevice, nullptr));
-  EXPECT_STATUS(cudaErrorInvalidValue, cudaMemcpyAsync(bytes + 1, host.data(), 256, cudaMemcpyHostToDevice, nullptr));
+  EXPECT_STATUS(cudaErrorInvalidValue,
+                cudaMemcpyAsync(bytes + 1, host.data(), 256, cudaMemcpyHostToDevice, nullptr));
   EXPECT_STATUS(cudaErrorInvalidValue, cudaMemcpyAsync(host.data(), a, 256, cudaMemcpyHostToDevice, nullptr));
-  EXPECT_STATUS(cudaErrorInvalidValue, cudaMemcpyAsync(host.data(), host.data(), 1, cudaMemcpyDeviceToDevice, nullptr));
+  EXPECT_STATUS(cudaErrorInvalidValue,
+                cudaMemcpyAsync(host.data(), host.data(), 1, cudaMemcpyDeviceToDevice, nullptr));
   EXPECT_STATUS(cudaErrorInvalidValue, cudaMemsetAsync(host.data(), 0, 1, nullptr));
   EXPECT_STATUS(cudaErrorInvalidValue, cudaMemsetAsync(bytes + 255, 0, 2, nullptr));
   EXPECT_STATUS(cudaErrorInvalidValue, cudaFree(bytes + 1));
