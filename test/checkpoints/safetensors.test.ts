@@ -33,6 +33,14 @@ describe('the header of a safetensors file', () => {
     expect(await read(JSON.stringify({ __proto__x: f32(0, 4), constructor: f32(4, 8) }), 8)).toHaveLength(2)
   })
 
+  it('may be of any length, whatever other format its first byte is the mark of', async () => {
+    for (let length = 64; length < 64 + 256; length++) {
+      const header = JSON.stringify({ a: f32(0, 4) }).padEnd(length)
+      const path = put(folder, 'length.safetensors', safetensorsFile(header, 4))
+      expect(await withCheckpoint(path, async ({ format }) => format), String(length)).toBe('safetensors')
+    }
+  })
+
   it.each<[string, unknown, number, RegExp]>([
     ['a hole at the start', { a: f32(4, 8) }, 8, /"a" leaves a hole: expected offset 0, got 4/],
     [
