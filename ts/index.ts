@@ -12,9 +12,10 @@ export { Device, type DeviceName, type DeviceOptions } from './runtime/device.js
 export type { KernelChoices } from './runtime/tuning-cache.js'
 export type { ScheduleEntry } from './runtime/native.js'
 
-export { Model, type CompileOptions, type ModelInfo, type ModelInput } from './model/model.js'
+export { Model, type CompileOptions } from './model/model.js'
+export type { ModelInfo, ModelInput } from './model/info.js'
 export { InferenceProgram } from './model/inference.js'
-export { Weights, type LoadReport } from './model/weights.js'
+export { Weights, type LoadReport, type SaveOptions } from './model/weights.js'
 export { summarize, type Summary, type SummaryOptions, type SummaryRow } from './model/summary.js'
 export * as nn from './nn/index.js'
 

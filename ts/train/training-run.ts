@@ -296,12 +296,14 @@ export class TrainingRun {
   }
 
   private async saveWeights(isBest: boolean): Promise<void> {
-    const { out } = this.options
+    const { out, train } = this.options
     if (out === undefined) return
     const last = join(out, 'last.safetensors')
     const best = join(out, 'best.safetensors')
-    await this.programs.kept.save(last)
-    if (isBest && !(await linkAs(last, best))) await this.programs.kept.save(best)
+    const { preprocessing } = this
+    const save = (path: string) => this.programs.kept.save(path, { preprocessing, labels: train.classes })
+    await save(last)
+    if (isBest && !(await linkAs(last, best))) await save(best)
   }
 
   private async save(): Promise<void> {
