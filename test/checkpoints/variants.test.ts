@@ -147,6 +147,14 @@ describe('a saved model computes the same, bit for bit, and wants the same to se
     }
   })
 
+  test('a new head leaves the counters of batch norm as they are', async () => {
+    const model = createModel('resnet20')
+    model.weights.setCounter('bn1.num_batches_tracked', 5n)
+    const tuned = await withNewHead(model, 3)
+    expect(tuned.weights.counter('bn1.num_batches_tracked')).toBe(5n)
+    expect(() => tuned.weights.setCounter('bn1.weight', 5n)).toThrow("resnet20 has no counter 'bn1.weight'")
+  })
+
   test('the names of the old classes do not outlive them', async () => {
     const { network, info } = createModel('resnet20', { classes: 2 })
     const model = new Model(network, { ...info, labels: ['ape', 'bee'] })

@@ -23,7 +23,8 @@ export async function withNewHead(
   const model = new Model(network, { ...info, classes, labels: null })
   const isNew = (name: string) => heads.some((head) => name.startsWith(`${head}.`))
   for (const { name, role } of model.parameters)
-    if (role !== 'counter' && !isNew(name)) await model.weights.set(name, await given.weights.get(name))
+    if (role === 'counter') model.weights.setCounter(name, given.weights.counter(name))
+    else if (!isNew(name)) await model.weights.set(name, await given.weights.get(name))
   return model
 }
 

@@ -86,6 +86,16 @@ export class Weights {
     return this.counters.get(name) ?? 0n
   }
 
+  /**
+   * Replaces how many batches a batch norm has seen.
+   * @throws InvalidArgumentError for a name that no batch norm has
+   */
+  setCounter(name: string, count: bigint): void {
+    if (!this.counters.has(name))
+      throw new InvalidArgumentError(`${this.info.name} has no counter '${name}'`, { subject: name })
+    this.counters.set(name, count)
+  }
+
   /** Counts a batch in every batch norm. */
   countBatch(): void {
     for (const [name, count] of this.counters) this.counters.set(name, count + 1n)
