@@ -101,9 +101,21 @@ export {
   type Interpolation,
   type Preprocessing,
 } from './data/preprocessing.js'
-export { loader, type LoaderOptions } from './data/loader/loader.js'
-export type { TrainingBatch } from './data/loader/batch.js'
+export { batchesAnEpoch, loader, type LoaderOptions } from './data/loader/loader.js'
+export {
+  batchesFrom,
+  type ImageItem,
+  type StreamOptions,
+  type TensorItem,
+  type TensorStreamOptions,
+} from './data/loader/stream.js'
+export type { LoadingOptions, TrainingBatch } from './data/loader/batch.js'
+export type { OnError, SkippedExample } from './data/loader/fill.js'
+export { augment } from './data/augment/augment.js'
+export * from './data/augment/augmentations.js'
+export type { Mixup } from './data/augment/mixup.js'
 export type { Transform } from './data/augment/transform.js'
+export { RandomStream } from './random.js'
 export { batches, type Batch, type BatchOptions } from './data/datasets/batches.js'
 export { ArrayDataset, type Dataset, type Example, type Split } from './data/datasets/dataset.js'
 export { DATASET_NAMES, openDataset, type DatasetName, type DatasetOptions } from './data/datasets/open.js'
