@@ -182,7 +182,7 @@ describe('a written safetensors file', () => {
     Object.defineProperty(late.data, 'byteOffset', { value: -1 })
     await expect(writeSafetensors(path, [broken])).rejects.toThrow('the device is gone')
     expect(await failureOf(writeSafetensors(path, [entries[0], late]))).toMatchObject({
-      name: 'CheckpointError',
+      name: 'WriteError',
       message: expect.stringContaining(`${path}: cannot be written`) as string,
     })
     expect(readFileSync(path)).toEqual(before)
@@ -191,7 +191,7 @@ describe('a written safetensors file', () => {
 
   it('is refused where nothing can be written', async () => {
     const error = await failureOf(writeSafetensors(join(folder, 'no', 'such', 'folder.safetensors'), entries))
-    expect(error).toMatchObject({ name: 'CheckpointError', code: 'CHECKPOINT_FORMAT' })
+    expect(error).toMatchObject({ name: 'WriteError', code: 'WRITE' })
     expect(error.message).toMatch(/folder\.safetensors: cannot be written: ENOENT/)
     const blocked = join(folder, 'blocked.safetensors')
     mkdirSync(blocked)

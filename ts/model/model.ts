@@ -73,7 +73,7 @@ export class Model<Eval extends string = 'logits', Train extends string = Eval> 
    * Writes the weights as `.safetensors`, atomically, under the names of the published checkpoints. Name and options
    * of the network, preprocessing and names of the classes go with them, for `loadWeightsFile`.
    *
-   * @throws CheckpointError when the file cannot be written
+   * @throws WriteError when the file cannot be written
    */
   async save(path: string, options?: SaveOptions): Promise<void> {
     await this.weights.save(path, options)

@@ -127,7 +127,7 @@ export class Weights {
    * Writes parameters, running statistics and counters as safetensors, atomically, and with them what is known of
    * the model.
    *
-   * @throws CheckpointError when the file cannot be written
+   * @throws WriteError when the file cannot be written
    */
   async save(path: string, options: SaveOptions = {}): Promise<void> {
     const entries = this.parameters.map(({ name, shape, role }): SafetensorsEntry => {
