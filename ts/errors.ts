@@ -12,6 +12,8 @@ export type ErrorCode =
   | 'CHECKPOINT_FORMAT'
   | 'CHECKPOINT_UNSAFE'
   | 'CHECKPOINT_MISMATCH'
+  | 'RESUME_MISMATCH'
+  | 'WRITE'
   | 'IMAGE'
   | 'DATASET'
   | 'DIVERGED'
@@ -136,9 +138,19 @@ export class AbortError extends FoveaError {
   }
 }
 
-/** A checkpoint file is missing, damaged, unsafe, or does not fit the network. */
+/**
+ * A checkpoint file is missing, damaged, unsafe, does not fit the network, or holds a training that cannot go on with
+ * other options (`RESUME_MISMATCH`).
+ */
 export class CheckpointError extends FoveaError {
-  declare readonly code: 'CHECKPOINT_FORMAT' | 'CHECKPOINT_UNSAFE' | 'CHECKPOINT_MISMATCH'
+  declare readonly code: 'CHECKPOINT_FORMAT' | 'CHECKPOINT_UNSAFE' | 'CHECKPOINT_MISMATCH' | 'RESUME_MISMATCH'
+}
+
+/** A file cannot be written: the disk is full, a right or a folder is missing (`WRITE`). */
+export class WriteError extends FoveaError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('WRITE', message, details)
+  }
 }
 
 /** An image is missing, damaged or of an unsupported kind (`IMAGE`). */

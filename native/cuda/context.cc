@@ -1,6 +1,7 @@
 #include "context.h"
 
-#include <sstream>
+#include <memory>
+#include <type_traits>
 
 #include "status.h"
 
@@ -62,23 +63,26 @@ Function Context::function(const std::string& file, const std::string& kernel, c
   return {libraries, module, kernel, stream};
 }
 
+// A handle is kept only when all is set: one without its stream would work, on another.
 cudnnHandle_t Context::cudnn() const {
   if (!cudnn_) {
+    const auto destroy = [this](cudnnHandle_t handle) { libraries->cudnn.cudnnDestroy(handle); };
     cudnnHandle_t handle = nullptr;
     FOVEA_CUDA_CALL(*libraries, cudnn, cudnnCreate, &handle);
-    cudnn_ = handle;
+    std::unique_ptr<std::remove_pointer_t<cudnnHandle_t>, decltype(destroy)> owned(handle, destroy);
     FOVEA_CUDA_CALL(*libraries, cudnn, cudnnSetStream, handle, stream);
+    cudnn_ = owned.release();
   }
   return cudnn_;
 }
 
 cublasHandle_t Context::cublas() const {
   if (!cublas_) {
+    const auto destroy = [this](cublasHandle_t handle) { libraries->cublas.cublasDestroy_v2(handle); };
     const std::shared_ptr<Memory> workspace = pool->allocate(cublasWorkspaceBytes);
     cublasHandle_t handle = nullptr;
     FOVEA_CUDA_CALL(*libraries, cublas, cublasCreate_v2, &handle);
-    cublas_ = handle;
-    cublasWorkspace_ = workspace;
+    std::unique_ptr<std::remove_pointer_t<cublasHandle_t>, decltype(destroy)> owned(handle, destroy);
     // Setting the stream takes a workspace away, so that comes first.
     FOVEA_CUDA_CALL(*libraries, cublas, cublasSetStream_v2, handle, stream);
     FOVEA_CUDA_CALL(*libraries, cublas, cublasSetWorkspace_v2, handle, workspace->data(), workspace->bytes());
@@ -86,6 +90,8 @@ cublasHandle_t Context::cublas() const {
     const int mode = CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION |
                      (settings.allowTf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH);
     FOVEA_CUDA_CALL(*libraries, cublas, cublasSetMathMode, handle, static_cast<cublasMath_t>(mode));
+    cublas_ = owned.release();
+    cublasWorkspace_ = workspace;
   }
   return cublas_;
 }

@@ -221,7 +221,7 @@ describe('refuses by name', () => {
     const before = readFileSync(join(out, 'state.safetensors'))
     const error = await failure(train({ ...options(), freeze: undefined, ...other, out, resume: true }))
     expect(error).toBeInstanceOf(CheckpointError)
-    expect((error as CheckpointError).code).toBe('CHECKPOINT_MISMATCH')
+    expect((error as CheckpointError).code).toBe('RESUME_MISMATCH')
     expect((error as CheckpointError).message).toContain(message)
     expect(readFileSync(join(out, 'state.safetensors')).equals(before)).toBe(true)
   })
