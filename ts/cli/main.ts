@@ -7,6 +7,7 @@ import { evaluateCommand } from './commands/evaluate.js'
 import { finetuneCommand } from './commands/finetune.js'
 import { listCommand } from './commands/list.js'
 import { predictCommand } from './commands/predict.js'
+import { profileCommand } from './commands/profile.js'
 import { reportCommand } from './commands/report.js'
 import { summaryCommand } from './commands/summary.js'
 import { trainCommand } from './commands/train.js'
@@ -33,6 +34,7 @@ function program(): Command {
     finetuneCommand(),
     reportCommand(),
     summaryCommand(),
+    profileCommand(),
     listCommand(),
     dataCommand(),
   ]

@@ -2,6 +2,7 @@ import { differentiate } from '../compile/gradient.js'
 import { optimize, toPlan } from '../compile/compile.js'
 import type { Plan } from '../compile/plan.js'
 import { BusyError, InvalidArgumentError, ShapeError } from '../errors.js'
+import type { Profile, ProfileOptions } from '../runtime/profile.js'
 import type { Program } from '../runtime/program.js'
 import { CompiledProgram } from './compiled.js'
 import { formatShape, sameShape, type Shape, type Tensor } from '../tensor.js'
@@ -184,6 +185,15 @@ export class TrainingProgram<Outputs extends string = 'logits'> extends Compiled
         return [SEED_PREFIX + name, gradient.data]
       }),
     )
+  }
+
+  /** @throws BusyError between `forward` and its `backward` (or `discard`): their activations would be lost */
+  override async profile(options: ProfileOptions = {}): Promise<Profile> {
+    if (this.waiting)
+      throw new BusyError(`${this.model.name}: a profile before the backward (or discard) of a forward`, {
+        subject: this.model.name,
+      })
+    return super.profile(options)
   }
 
   private named(results: Readonly<Record<string, Tensor>>): Gradients {
