@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { fovea, MAIN, node, root, type JsonError } from './fovea.js'
 
-const COMMANDS = ['classify', 'predict', 'evaluate', 'summary', 'list', 'data']
+const COMMANDS = ['classify', 'predict', 'evaluate', 'summary', 'profile', 'list', 'data']
 
 test('the package names the compiled entry, which has a shebang', async () => {
   const { bin, version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
