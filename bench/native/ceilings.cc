@@ -9,7 +9,7 @@
 namespace bench {
 namespace {
 
-constexpr int runs = 5;
+constexpr int runs = 3;
 
 template <class Body>
 double fastest(const Body& body) {

@@ -61,7 +61,7 @@ const Bench::Known& Bench::known(const std::string& line) {
   const auto found = known_.find(line);
   if (found != known_.end()) return found->second;
   const Problem problem = parse(line);
-  const std::string wanted = problem.text("kernel");
+  const std::string wanted = problem.text("implementation");
   Known known;
   for (const auto& description : implementations(problem, engine_)) {
     const bool isFirst = !known.first;

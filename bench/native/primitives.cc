@@ -72,7 +72,7 @@ struct Geometry {
 };
 
 algorithm algorithmOf(const Problem& problem) {
-  const bool winograd = problem.text("kernel").find("wino") != std::string::npos;
+  const bool winograd = problem.text("implementation").find("wino") != std::string::npos;
   return winograd ? algorithm::convolution_winograd : algorithm::convolution_direct;
 }
 
@@ -280,7 +280,7 @@ List implementations(const Problem& problem, const dnnl::engine& engine) {
       {"concat", concat},
       {"softmax", softmax}};
   const auto known = operations.find(problem.op);
-  if (known == operations.end()) return {};
+  if (known == operations.end() || !problem.floats) return {};
   try {
     return known->second(problem, engine);
   } catch (const dnnl::error& error) {

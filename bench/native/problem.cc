@@ -56,6 +56,9 @@ Problem parse(const std::string& line) {
     const size_t equals = word.find('=');
     if (equals == std::string::npos) throw std::invalid_argument("expected name=value, got " + word);
     const std::string name = word.substr(0, equals), value = word.substr(equals + 1);
+    // An operand of another type than f32 has the type before its shape.
+    if (name == "in" || name == "out") problem.floats &= value.find(':') == std::string::npos;
+    if (!problem.floats) continue;
     if (name == "in")
       problem.inputs = operands(value);
     else if (name == "out")
