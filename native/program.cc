@@ -261,8 +261,7 @@ Program::Times Program::profile(std::span<const std::string> phases, std::span<c
   for (const Schedule::Phase& phase : state_->schedule.phases)
     times.steps.resize(times.steps.size() + phase.steps.size(), std::numeric_limits<double>::quiet_NaN());
   const auto start = Clock::now();
-  state_->run(phases, inputs, {},
-              [&](int phase) { state_->time(phase, caches, times.steps, cancelled); });
+  state_->run(phases, inputs, {}, [&](int phase) { state_->time(phase, caches, times.steps, cancelled); });
   times.total = secondsSince(start);
   return times;
 }

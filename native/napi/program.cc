@@ -48,7 +48,8 @@ Napi::Function ProgramWrap::define(Napi::Env env) {
   return DefineClass(
       env, name,
       {InstanceMethod<&ProgramWrap::run>("run"), InstanceMethod<&ProgramWrap::profile>("profile"),
-       InstanceMethod<&ProgramWrap::describe>("describe"), InstanceMethod<&ProgramWrap::arena>("arena"), InstanceAccessor<&ProgramWrap::arenaBytes>("arenaBytes"),
+       InstanceMethod<&ProgramWrap::describe>("describe"), InstanceMethod<&ProgramWrap::arena>("arena"),
+       InstanceAccessor<&ProgramWrap::arenaBytes>("arenaBytes"),
        InstanceMethod<&ProgramWrap::dispose>("dispose")});
 }
 
