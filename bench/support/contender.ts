@@ -9,11 +9,18 @@ export interface Round {
   readonly peakMiB: number
 }
 
+interface Ready {
+  readonly ready: string
+  readonly output?: readonly number[] | null
+}
+
 /** A contender in a process of its own, which waits between its rounds so that others can have theirs. */
 export class Contender {
   private constructor(
     /** What it says it is. */
     readonly description: string,
+    /** Its first results, if it gives any. */
+    readonly output: readonly number[] | null,
     private readonly child: ChildProcess,
     private readonly lines: AsyncIterator<string, unknown>,
   ) {}
@@ -30,8 +37,8 @@ export class Contender {
     const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...env } })
     child.on('error', (error) => process.stderr.write(`${command}: ${error.message}\n`))
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-    const { ready } = await message<{ readonly ready: string }>(lines, [command, ...args].join(' '))
-    return new Contender(ready, child, lines)
+    const { ready, output = null } = await message<Ready>(lines, [command, ...args].join(' '))
+    return new Contender(ready, output, child, lines)
   }
 
   /** Runs some steps. */

@@ -1,0 +1,34 @@
+import { createInterface } from 'node:readline'
+import { elementCount, type Shape } from '../../ts/tensor.js'
+import { milliseconds } from './statistics.js'
+
+/**
+ * Speaks a contender's part: says that it is ready, then answers each line `go N` with the times of N steps and the
+ * peak of the memory that this process has had.
+ *
+ * @param output - the first results of an inference, by which contenders are held against each other
+ */
+export async function serve(
+  description: string,
+  step: () => Promise<unknown>,
+  output: readonly number[] | null = null,
+): Promise<void> {
+  console.log(JSON.stringify({ ready: description, output }))
+  for await (const line of createInterface({ input: process.stdin })) {
+    const times: number[] = []
+    for (let i = 0; i < Number(line.split(' ')[1]); i++) times.push(await milliseconds(step))
+    // In KiB.
+    const { maxRSS } = process.resourceUsage()
+    console.log(JSON.stringify({ milliseconds: times, peakMiB: maxRSS / 1024 }))
+  }
+}
+
+/** Images that every contender gets. */
+export function pixels(shape: Shape): Float32Array {
+  return new Float32Array(elementCount(shape)).map((_, i) => 1.7 * Math.sin(i * i))
+}
+
+/** As many of the results as are compared. */
+export function head(data: Float32Array): number[] {
+  return [...data.subarray(0, 100)]
+}
