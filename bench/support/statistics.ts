@@ -7,12 +7,12 @@ export async function milliseconds(body: () => Promise<unknown>): Promise<number
   return performance.now() - start
 }
 
-/** How many calls make a sample worth its noise: enough for about a tenth of a second, at least one. */
-export function callsFor(millisecondsEach: number): number {
-  return Math.max(1, Math.min(50, Math.round(100 / millisecondsEach)))
+/** How many calls fill so many milliseconds, by default a tenth of a second: at least one. */
+export function callsFor(millisecondsEach: number, fill = 100): number {
+  return Math.max(1, Math.round(fill / millisecondsEach))
 }
 
-/** Medians of a few calls each. */
+/** Milliseconds of a call, the median of some. */
 export async function sample(body: () => Promise<unknown>, calls: number): Promise<number> {
   const times: number[] = []
   for (let call = 0; call < calls; call++) times.push(await milliseconds(body))

@@ -92,6 +92,7 @@ const MADE_UP: Profile = {
     line('forward', 'reorder', [0.003, 0.003, 0.003], { flops: 0, moved: 3000 }),
   ],
   seconds: [0.006, 0.005, 0.004],
+  wall: [0.007, 0.006, 0.005],
   arena: [
     { offset: 0, bytes: 100, first: 0, last: 3 },
     { offset: 256, bytes: 10, first: 0, last: 1 },

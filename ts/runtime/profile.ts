@@ -34,6 +34,8 @@ export interface Profile {
   readonly steps: readonly ProfiledStep[]
   /** Seconds of whole runs on the device's thread, copies of inputs included. */
   readonly seconds: readonly number[]
+  /** Seconds from the call into the addon until its promise was resolved. */
+  readonly wall: readonly number[]
   /** Every block of the arena and the steps that it is alive for. */
   readonly arena: readonly ArenaBlock[]
   readonly arenaBytes: number

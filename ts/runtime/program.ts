@@ -57,7 +57,11 @@ export class Program {
       throw new InvalidArgumentError(`runs must be a positive integer, got ${runs}`, { subject: 'runs' })
     const phases = runPhases(this.plan)
     const inputs = sampleInputs(this.plan)
-    const run = () => nativeAsync((token) => this.handle.profile(phases, inputs, caches, token), signal)
+    const run = async () => {
+      const start = performance.now()
+      const times = await nativeAsync((token) => this.handle.profile(phases, inputs, caches, token), signal)
+      return { ...times, wall: (performance.now() - start) / 1000 }
+    }
     // Touches the memory, and derives the constants.
     const first = await run()
     const times: Awaited<ReturnType<typeof run>>[] = []
@@ -73,7 +77,13 @@ export class Program {
     }))
     const { arenaBytes } = this
     const arena = native(() => this.handle.arena())
-    return { steps, seconds: times.map(({ total }) => total), arena, arenaBytes }
+    return {
+      steps,
+      seconds: times.map(({ total }) => total),
+      wall: times.map(({ wall }) => wall),
+      arena,
+      arenaBytes,
+    }
   }
 
   /** Frees the device memory when the work in flight is done. */
