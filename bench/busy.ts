@@ -13,7 +13,8 @@ import { able, start, WeightFiles, type ContenderName, type Setting } from './su
 import { machine } from './support/machine.js'
 import { parseCases, type Case } from './support/networks.js'
 import { installPeers } from './support/peers.js'
-import { digits, say, writeResults, type Row } from './support/results.js'
+import { digits, say, writeResults } from './support/results.js'
+import type { BusyRow } from './support/rows.js'
 import { callsFor } from './support/statistics.js'
 
 const { values, positionals } = parseArgs({
@@ -39,7 +40,11 @@ const SETTLE = 300
 /** Milliseconds of steps in a round: many of the scheduler's slices. */
 const ROUND = 1000
 
-async function measure(one: Case, name: ContenderName, other: { kill(signal: NodeJS.Signals): boolean }): Promise<Row> {
+async function measure(
+  one: Case,
+  name: ContenderName,
+  other: { kill(signal: NodeJS.Signals): boolean },
+): Promise<BusyRow> {
   const files = await WeightFiles.write(one, [name])
   let contender: Contender | undefined
   try {
@@ -84,7 +89,7 @@ if (names.some((name) => name === 'onnxruntime' || name === 'tfjs')) installPeer
 const words = positionals.length > 0 ? positionals : ['resnet50:1', 'resnet50:8', 'resnet50:training']
 const description = machine()
 const other = spawn(process.execPath, ['-e', SPIN], { stdio: 'inherit' })
-const rows: Row[] = []
+const rows: BusyRow[] = []
 try {
   await sleep(SETTLE)
   other.kill('SIGSTOP')

@@ -15,11 +15,12 @@ import { median, quartiles } from '../ts/report/quartiles.js'
 import { Device } from '../ts/runtime/device.js'
 import type { ProfiledStep } from '../ts/runtime/profile.js'
 import { Direct, type Ceilings } from './support/direct.js'
-import { regressions, type KernelRow } from './support/kernel-rows.js'
 import { machine } from './support/machine.js'
 import { compile, numbers, parseCases, parseModes, type Case } from './support/networks.js'
 import { spell } from './support/problems.js'
+import { regressions } from './support/regressions.js'
 import { digits, readResults, say, writeResults } from './support/results.js'
+import type { KernelRow } from './support/rows.js'
 import { geometricMean } from './support/statistics.js'
 
 const { values, positionals } = parseArgs({
@@ -80,7 +81,10 @@ async function measure(device: Device, direct: Direct, where: Case): Promise<voi
     }
     for (const [key, kernel] of fresh) {
       // Names of kernels of our own have spaces and are not the library's.
-      const { same, first } = await direct.measure(key.replace(/implementation=(fovea:|\d+ x ).*$/, ''), { cold, runs })
+      const { same, first } = await direct.measure(key.replace(/implementation=(fovea:|\d+ x ).*$/, ''), {
+        cold,
+        runs,
+      })
       if (first.kernel === '') continue
       kernel.same[round] = [...same.seconds]
       kernel.first[round] = [...first.seconds]

@@ -27,30 +27,8 @@ import { machine } from './support/machine.js'
 import { numbers, parseCases, parseModes, type Case } from './support/networks.js'
 import { installPeers } from './support/peers.js'
 import { digits, say, writeResults, type Row } from './support/results.js'
+import type { NetworkRow } from './support/rows.js'
 import { geometricMean } from './support/statistics.js'
-
-/** A contender's figures on one network. */
-interface NetworkRow extends Row {
-  readonly network: string
-  readonly mode: string
-  readonly batch: number
-  readonly threads: number
-  readonly contender: string
-  readonly version: string
-  readonly ms: number
-  readonly msLow: number
-  readonly msHigh: number
-  readonly imagesPerSecond: number
-  readonly peakMiB: number
-  /** Its time by fovea's. */
-  readonly ratio: number
-  readonly ratioLow: number
-  readonly ratioHigh: number
-  /** Its peak memory by fovea's. */
-  readonly memoryRatio: number
-  /** Relative distance of its first results from fovea's; null where it has other weights. */
-  readonly difference: number | null
-}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -13,7 +13,8 @@ import { tensor } from '../ts/tensor.js'
 import { Crossings } from './support/crossings.js'
 import { machine } from './support/machine.js'
 import { compile, numbers, parseCases, parseModes, TRAINING, type Case } from './support/networks.js'
-import { digits, say, writeResults, type Row } from './support/results.js'
+import { digits, say, writeResults } from './support/results.js'
+import type { OverheadRow } from './support/rows.js'
 import { pixels } from './support/worker.js'
 
 const { values, positionals } = parseArgs({
@@ -48,7 +49,7 @@ async function counted(step: () => Promise<unknown>): Promise<number> {
   return crossings.count - before
 }
 
-async function measure(device: Device, one: Case): Promise<Row> {
+async function measure(device: Device, one: Case): Promise<OverheadRow> {
   using program = await compile(device, one)
   const { steps, seconds, wall } = await program.profile({ runs: Number(values.rounds) })
   const timed = steps.filter(({ phase }) => phase !== 'constants')
@@ -70,8 +71,11 @@ async function measure(device: Device, one: Case): Promise<Row> {
 
 const device = await Device.open('cpu', { threads: Number(values.threads) })
 const description = machine({ device: device.description })
-const rows: Row[] = []
-for (const one of parseCases(positionals, { modes: parseModes(values.modes), batches: numbers(values.batch) })) {
+const rows: OverheadRow[] = []
+for (const one of parseCases(positionals, {
+  modes: parseModes(values.modes),
+  batches: numbers(values.batch),
+})) {
   rows.push(await measure(device, one))
   say(rows.at(-1)!)
 }

@@ -15,7 +15,8 @@ import { Device } from '../ts/runtime/device.js'
 import { tensor } from '../ts/tensor.js'
 import { machine } from './support/machine.js'
 import { numbers, parseModes, TRAINING } from './support/networks.js'
-import { digits, say, writeResults, type Row } from './support/results.js'
+import { digits, say, writeResults } from './support/results.js'
+import type { ScaleRow } from './support/rows.js'
 import { callsFor, milliseconds, sample } from './support/statistics.js'
 import { pixels } from './support/worker.js'
 
@@ -43,17 +44,6 @@ interface Point {
   readonly batch: number
   readonly size: number
   readonly threads: number
-}
-
-interface ScaleRow extends Row, Point {
-  readonly sweep: string
-  readonly mode: string
-  readonly gflop: number
-  readonly ms: number
-  readonly msLow: number
-  readonly msHigh: number
-  readonly imagesPerSecond: number
-  readonly gflops: number
 }
 
 const usual: Point = { network, batch: 1, size: createModel(network).info.input.size, threads: cores }
@@ -119,10 +109,12 @@ async function measure(sweep: string, points: readonly Point[]): Promise<ScaleRo
 }
 
 /** What each sweep's plot shows. */
-const VIEWS: Readonly<Record<string, (rows: readonly ScaleRow[]) => Pick<Plot, 'title' | 'x' | 'y' | 'series'>>> = {
+const VIEWS: Readonly<
+  Record<string, (rows: readonly ScaleRow[]) => Pick<Plot, 'title' | 'x' | 'y' | 'series'>>
+> = {
   batch: (rows) => ({
     title: `${network}: images a second by batch`,
-    x: { title: 'images a run', logarithmic: true },
+    x: { title: 'images a run', zero: true },
     y: { title: 'images a second', zero: true },
     series: [line('measured', rows, (row) => [row.batch, row.imagesPerSecond])],
   }),

@@ -34,7 +34,10 @@ export class Contender {
     args: readonly string[],
     env: Readonly<Record<string, string>> = {},
   ): Promise<Contender> {
-    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...env } })
+    const child = spawn(command, args, {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, ...env },
+    })
     child.on('error', (error) => process.stderr.write(`${command}: ${error.message}\n`))
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
     const { ready, output = null } = await message<Ready>(lines, [command, ...args].join(' '))

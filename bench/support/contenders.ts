@@ -39,7 +39,12 @@ export class WeightFiles {
   static async write({ network, mode, batch }: Case, names: readonly ContenderName[]): Promise<WeightFiles> {
     const model = createModel(network)
     const { channels, size } = model.info.input
-    const files = new WeightFiles(await mkdtemp(join(tmpdir(), 'fovea-bench-')), [batch, channels, size, size])
+    const files = new WeightFiles(await mkdtemp(join(tmpdir(), 'fovea-bench-')), [
+      batch,
+      channels,
+      size,
+      size,
+    ])
     if (mode === 'inference') await model.save(files.safetensors)
     if (names.includes('onnxruntime')) await writeFile(files.onnx, await toOnnx(model, batch))
     return files

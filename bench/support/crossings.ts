@@ -23,7 +23,13 @@ export class Crossings {
         if (typeof value !== 'function') return value
         return (...args: readonly unknown[]) => {
           this.count++
-          return this.wrapped(Reflect.apply(value, target, args.map((arg) => this.originalOf(arg))) as unknown)
+          return this.wrapped(
+            Reflect.apply(
+              value,
+              target,
+              args.map((arg) => this.originalOf(arg)),
+            ) as unknown,
+          )
         }
       },
     })

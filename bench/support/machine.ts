@@ -12,7 +12,7 @@ export function machine(more: Machine = {}): Machine {
     processor: cpus()[0]?.model.trim() ?? 'unknown',
     cores: String(availableParallelism()),
     memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
-    system: `${type()} ${release()}`,
+    system: `${type()} ${release().split('.', 2).join('.')}`,
     node: process.version,
     'load before': loadavg()[0]!.toFixed(2),
     ...more,

@@ -29,7 +29,12 @@ export interface Tf {
   mul(a: TfTensor, b: TfTensor): TfTensor
   concat(parts: readonly TfTensor[], axis: number): TfTensor
   pad(x: TfTensor, padding: ExplicitPadding): TfTensor
-  maxPool(x: TfTensor, kernel: readonly number[], stride: readonly number[], padding: ExplicitPadding): TfTensor
+  maxPool(
+    x: TfTensor,
+    kernel: readonly number[],
+    stride: readonly number[],
+    padding: ExplicitPadding,
+  ): TfTensor
   avgPool(x: TfTensor, kernel: readonly number[], stride: readonly number[], padding: 'valid'): TfTensor
   readonly fused: {
     conv2d(options: {
@@ -41,7 +46,13 @@ export interface Tf {
       bias?: TfTensor
       activation: Activation
     }): TfTensor
-    matMul(options: { a: TfTensor; b: TfTensor; transposeB: boolean; bias?: TfTensor; activation: Activation }): TfTensor
+    matMul(options: {
+      a: TfTensor
+      b: TfTensor
+      transposeB: boolean
+      bias?: TfTensor
+      activation: Activation
+    }): TfTensor
   }
 }
 
@@ -73,7 +84,11 @@ export function toTfjs(
   return (images) =>
     tf.tidy(() => {
       const values = new Map([[input!, images]])
-      for (const { output, compute } of steps) values.set(output, compute((value) => values.get(value)!))
+      for (const { output, compute } of steps)
+        values.set(
+          output,
+          compute((value) => values.get(value)!),
+        )
       return values.get(logits!)!
     })
 }
@@ -102,7 +117,13 @@ function translate(tf: Tf, node: Node, arrays: ReadonlyMap<Value, Float32Array>)
     const { stride, padding, dilation } = node.attributes
     // From [O, I, H, W] to [H, W, I, O].
     const filter = tf.transpose(constant(node.inputs[1]!), [2, 3, 1, 0])
-    const options = { filter, strides: stride, dilations: dilation, pad: explicit(padding), ...optional(node.inputs[2]) }
+    const options = {
+      filter,
+      strides: stride,
+      dilations: dilation,
+      pad: explicit(padding),
+      ...optional(node.inputs[2]),
+    }
     const activation = activationOf(node.attributes.activation)
     return (read) => tf.fused.conv2d({ x: read(x!), ...options, activation })
   }
@@ -142,7 +163,9 @@ function translate(tf: Tf, node: Node, arrays: ReadonlyMap<Value, Float32Array>)
     // In the order of [N, C, H, W].
     return (read) => tf.reshape(flat ? tf.transpose(read(x!), [0, 3, 1, 2]) : read(x!), shape)
   }
-  throw new UnsupportedError(`${node.op} at ${node.path} is not written for TensorFlow.js`, { subject: node.op })
+  throw new UnsupportedError(`${node.op} at ${node.path} is not written for TensorFlow.js`, {
+    subject: node.op,
+  })
 }
 
 function explicit([top, left, bottom, right]: Edges): ExplicitPadding {

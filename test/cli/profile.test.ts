@@ -36,9 +36,9 @@ test('and all of it as JSON, files on request', async () => {
   expect(total(report.ops.map(({ count }) => count))).toBe(report.steps.length)
   // 19 convolutions, 19 batch norms of two parameters, one linear layer of two.
   expect(report.ops.find(({ op }) => op === 'sgd')!.count).toBe(59)
-  expect(report.steps.some(({ op, path }) => op === 'convolutionBackwardData' && path === 'layer3.2.conv2')).toBe(
-    true,
-  )
+  expect(
+    report.steps.some(({ op, path }) => op === 'convolutionBackwardData' && path === 'layer3.2.conv2'),
+  ).toBe(true)
 
   expect(report.files).toEqual(
     ['rates.svg', 'memory.svg', 'trace.json', 'profile.json'].map((name) => join(folder, name)),

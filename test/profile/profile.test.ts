@@ -16,7 +16,8 @@ afterAll(() => {
 function expectWhole({ steps, seconds }: Profile, runs: number) {
   expect(seconds).toHaveLength(runs)
   for (const { phase, seconds: times } of steps) expect(times).toHaveLength(phase === 'constants' ? 1 : runs)
-  for (const time of [...seconds, ...steps.flatMap((step) => step.seconds)]) expect(time).toBeGreaterThanOrEqual(0)
+  for (const time of [...seconds, ...steps.flatMap((step) => step.seconds)])
+    expect(time).toBeGreaterThanOrEqual(0)
   for (let run = 0; run < runs; run++) {
     const inSteps = steps.filter(({ phase }) => phase !== 'constants')
     expect(inSteps.reduce((sum, step) => sum + step.seconds[run]!, 0)).toBeLessThanOrEqual(seconds[run]!)
@@ -37,7 +38,12 @@ describe('a profile', () => {
       problem: { op: 'convolution', inputs: [{ shape: [2, 3, 32, 32] }, { shape: [16, 3, 3, 3] }, {}, null] },
     })
     for (const { op, problem, flops, moved, bytes } of profile.steps.filter(({ op }) => op === 'reorder'))
-      expect({ op, problem, flops, moved }).toEqual({ op: 'reorder', problem: null, flops: 0, moved: 2 * bytes })
+      expect({ op, problem, flops, moved }).toEqual({
+        op: 'reorder',
+        problem: null,
+        flops: 0,
+        moved: 2 * bytes,
+      })
     expect(profile.arenaBytes).toBe(net.arenaBytes)
   })
 
@@ -59,7 +65,9 @@ describe('a profile', () => {
     const before = await model.weights.get('layer1.0.conv1.weight')
     const profile = await step.profile({ runs: 2 })
     expectWhole(profile, 2)
-    expect(new Set(profile.steps.map(({ phase }) => phase))).toEqual(new Set(['forward', 'backward', 'update']))
+    expect(new Set(profile.steps.map(({ phase }) => phase))).toEqual(
+      new Set(['forward', 'backward', 'update']),
+    )
     expect(await model.weights.get('layer1.0.conv1.weight')).toEqual(before)
     expect(before.some((weight) => weight !== 0)).toBe(true)
   })
@@ -76,11 +84,17 @@ describe('a profile', () => {
 
   it('is refused for no runs, and stops when it is told to', async () => {
     using net = await createModel('lenet5_modern').compile(device)
-    await expect(net.profile({ runs: 0 })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', subject: 'runs' })
+    await expect(net.profile({ runs: 0 })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      subject: 'runs',
+    })
     const signal = AbortSignal.abort()
     await expect(net.profile({ signal })).rejects.toMatchObject({ code: 'ABORTED' })
     const caches = 'lukewarm' as 'warm'
-    await expect(net.profile({ caches })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', subject: 'caches' })
+    await expect(net.profile({ caches })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      subject: 'caches',
+    })
   })
 })
 
@@ -107,7 +121,14 @@ function line(
   seconds: readonly number[],
   work: { readonly flops: number; readonly moved: number },
 ): Profile['steps'][number] {
-  const rest = { path: 'conv1', implementation: 'jit', bytes: 0, scratchBytes: 0, inPlace: false, problem: null }
+  const rest = {
+    path: 'conv1',
+    implementation: 'jit',
+    bytes: 0,
+    scratchBytes: 0,
+    inPlace: false,
+    problem: null,
+  }
   return { phase, op, inputs: ['nchw'], outputs: ['nChw16c'], instruction: 0, seconds, ...work, ...rest }
 }
 
@@ -124,7 +145,12 @@ describe('its sums', () => {
       ['convolution', 1, 0.25],
     ])
     expect(made.run).toMatchObject({ median: 0.005 })
-    expect(made).toMatchObject({ kernels: 0.004, reorders: 1, constants: { steps: 1, bytes: 100 }, arenaBytes: 266 })
+    expect(made).toMatchObject({
+      kernels: 0.004,
+      reorders: 1,
+      constants: { steps: 1, bytes: 100 },
+      arenaBytes: 266,
+    })
   })
 
   it('are a trace: slices one after the other, a phase above, memory beside', () => {

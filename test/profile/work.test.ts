@@ -47,7 +47,13 @@ describe('convolutions', () => {
   })
 
   it('count the channels of one group', () => {
-    const grouped = { ...geometry, stride: [1, 1], padding: [1, 1, 1, 1], groups: 2, activation: 'none' } as const
+    const grouped = {
+      ...geometry,
+      stride: [1, 1],
+      padding: [1, 1, 1, 1],
+      groups: 2,
+      activation: 'none',
+    } as const
     const forward = problem('convolution', grouped, [[2, 8, 4, 4], [6, 4, 3, 3], null, null], [[2, 6, 4, 4]])
     expect(flopsOf(forward)).toBe(2 * (2 * 6 * 16) * (4 * 9))
   })
@@ -67,10 +73,31 @@ const CASES: readonly (readonly [string, Problem, number, number])[] = [
     2 * 2 * 5 * 36,
     72 + 180 + 10,
   ],
-  ['linearBackwardData', problem('linearBackwardData', {}, [[8, 10], [10, 4]], [[8, 4]]), 640, 80 + 40 + 32],
+  [
+    'linearBackwardData',
+    problem(
+      'linearBackwardData',
+      {},
+      [
+        [8, 10],
+        [10, 4],
+      ],
+      [[8, 4]],
+    ),
+    640,
+    80 + 40 + 32,
+  ],
   [
     'linearBackwardWeights',
-    problem('linearBackwardWeights', {}, [[8, 4], [8, 10]], [[10, 4], [10]]),
+    problem(
+      'linearBackwardWeights',
+      {},
+      [
+        [8, 4],
+        [8, 10],
+      ],
+      [[10, 4], [10]],
+    ),
     640,
     32 + 80 + 40 + 10,
   ],
@@ -96,8 +123,34 @@ const CASES: readonly (readonly [string, Problem, number, number])[] = [
     96 * 7,
     2 * (96 + 12),
   ],
-  ['add', problem('add', { activation: 'none' }, [[2, 3], [2, 3]], [[2, 3]]), 6, 18],
-  ['concat', problem('concat', {}, [[1, 2, 2, 2], [1, 3, 2, 2]], [[1, 5, 2, 2]]), 0, 40],
+  [
+    'add',
+    problem(
+      'add',
+      { activation: 'none' },
+      [
+        [2, 3],
+        [2, 3],
+      ],
+      [[2, 3]],
+    ),
+    6,
+    18,
+  ],
+  [
+    'concat',
+    problem(
+      'concat',
+      {},
+      [
+        [1, 2, 2, 2],
+        [1, 3, 2, 2],
+      ],
+      [[1, 5, 2, 2]],
+    ),
+    0,
+    40,
+  ],
   ['slice', problem('slice', { start: 1 }, [[1, 8, 2, 2]], [[1, 2, 2, 2]]), 0, 16],
   ['clear', problem('clear', {}, [[7]], [[7]]), 0, 7],
   [
@@ -124,7 +177,20 @@ const CASES: readonly (readonly [string, Problem, number, number])[] = [
     2 * 10 + 5 + 10,
   ],
   ['joint norm', problem('gradientNorm', {}, [[2, 3], [5]], [[1]]), 22, 12],
-  ['radial basis', problem('radialBasis', {}, [[2, 84], [10, 84]], [[2, 10]]), 3 * 20 * 84, 168 + 840 + 20],
+  [
+    'radial basis',
+    problem(
+      'radialBasis',
+      {},
+      [
+        [2, 84],
+        [10, 84],
+      ],
+      [[2, 10]],
+    ),
+    3 * 20 * 84,
+    168 + 840 + 20,
+  ],
 ]
 
 test.each(CASES)('%s', (_, problem, flops, numbers) => {
@@ -159,7 +225,11 @@ test.each(['alexnet', 'googlenet', 'resnet50', 'densenet121'] as const)(
 )
 
 test('gradients of weights cost as much as the forward half, those of data all but the first layer', () => {
-  const plan = TrainingProgram.plan(createModel('resnet18'), { training: true, batch: 2, inputGradient: false })
+  const plan = TrainingProgram.plan(createModel('resnet18'), {
+    training: true,
+    batch: 2,
+    inputGradient: false,
+  })
   const forward = total(plan, 'convolution', 'linear')
   expect(total(plan, 'convolutionBackwardWeights', 'linearBackwardWeights')).toBe(forward)
   expect(total(plan, 'convolutionBackwardData', 'linearBackwardData')).toBe(forward - 2 * STEM_FLOPS)

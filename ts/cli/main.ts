@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { CommanderError, type Command, Command as Program } from 'commander'
 import { createRequire } from 'node:module'
+import { benchCommand } from './commands/bench.js'
 import { classifyCommand } from './commands/classify.js'
 import { dataCommand } from './commands/data.js'
 import { evaluateCommand } from './commands/evaluate.js'
@@ -35,6 +36,7 @@ function program(): Command {
     reportCommand(),
     summaryCommand(),
     profileCommand(),
+    benchCommand(),
     listCommand(),
     dataCommand(),
   ]

@@ -68,7 +68,9 @@ export function costs({ steps, seconds, arena, arenaBytes }: Profile): Costs {
     constants: {
       steps: derived,
       // They stay from before the first step to behind the last.
-      bytes: totalBytes(arena.filter(({ first, last }) => derived > 0 && first === 0 && last >= steps.length)),
+      bytes: totalBytes(
+        arena.filter(({ first, last }) => derived > 0 && first === 0 && last >= steps.length),
+      ),
     },
     arenaBytes,
   }
@@ -85,7 +87,18 @@ function isConstant({ phase }: ProfiledStep): boolean {
 function stepCost(step: ProfiledStep, seconds: number, total: number, live: number): StepCost {
   const { phase, path, op, implementation, inputs, outputs, flops, moved } = step
   const layout = [inputs[0] ?? '', outputs[0] ?? ''] as const
-  return { phase, path, op, kernel: implementation, layout, seconds, share: seconds / total, flops, moved, live }
+  return {
+    phase,
+    path,
+    op,
+    kernel: implementation,
+    layout,
+    seconds,
+    share: seconds / total,
+    flops,
+    moved,
+    live,
+  }
 }
 
 function byOp(steps: readonly StepCost[]): OpCost[] {

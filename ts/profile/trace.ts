@@ -21,7 +21,9 @@ export interface Trace {
 /** One run as a trace: a slice a step, a slice a phase above them, and the memory in use. */
 export function traceOf(title: string, { steps }: Costs): Trace {
   const place = { pid: 1, tid: 1 }
-  const traceEvents: TraceEvent[] = [{ ...place, name: 'process_name', ph: 'M', ts: 0, args: { name: title } }]
+  const traceEvents: TraceEvent[] = [
+    { ...place, name: 'process_name', ph: 'M', ts: 0, args: { name: title } },
+  ]
   const phases = new Map<string, { start: number; end: number }>()
   let ts = 0
   for (const { phase, path, op, kernel, layout, seconds, flops, moved, live } of steps) {

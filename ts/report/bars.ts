@@ -25,7 +25,15 @@ export interface BarPlot {
 }
 
 /** The bars as SVG. */
-export function drawBars({ title, x, y, bars, colours, width = 960, height = 320 }: BarPlot): Promise<string> {
+export function drawBars({
+  title,
+  x,
+  y,
+  bars,
+  colours,
+  width = 960,
+  height = 320,
+}: BarPlot): Promise<string> {
   const names = [...colours.keys()]
   const specification: Spec = {
     width,

@@ -42,7 +42,10 @@ export interface Profile {
 }
 
 /** The cost of the lines of a schedule, but for time. */
-export function costOf(entry: ScheduleEntry, plan: Plan): Omit<ProfiledStep, keyof ScheduleEntry | 'seconds'> {
+export function costOf(
+  entry: ScheduleEntry,
+  plan: Plan,
+): Omit<ProfiledStep, keyof ScheduleEntry | 'seconds'> {
   const instruction = plan.instructions[entry.instruction]
   // A reorder reads as much as it writes.
   if (!instruction) return { problem: null, flops: 0, moved: 2 * entry.bytes }

@@ -26,7 +26,10 @@ export function profileCommand(): Command {
     .option('--runs <n>', 'runs that the medians are taken of', positiveInteger, 10)
     .option('--threads <n>', 'threads of the CPU; default: one a core', positiveInteger)
     .addOption(deviceOption())
-    .option('--out <folder>', 'write pictures (SVG), a trace for chrome://tracing or Perfetto, and the figures')
+    .option(
+      '--out <folder>',
+      'write pictures (SVG), a trace for chrome://tracing or Perfetto, and the figures',
+    )
     .action(action(profileNetwork))
 }
 
@@ -106,7 +109,14 @@ function show(report: Report, files: readonly string[]): void {
   print(bold(`${titleOf(report)} on ${report.device}`), '')
   print(
     ...table(
-      [{ title: 'layer' }, { title: 'operation' }, ...rates, right('MiB in use'), { title: 'kernel' }, { title: 'layout' }],
+      [
+        { title: 'layer' },
+        { title: 'operation' },
+        ...rates,
+        right('MiB in use'),
+        { title: 'kernel' },
+        { title: 'layout' },
+      ],
       steps.map((step) => [
         step.path,
         step.op,
@@ -129,11 +139,20 @@ function show(report: Report, files: readonly string[]): void {
     ...table(
       [{ title: '' }, { title: '' }],
       [
-        ['run', `${ms(run.median)} (quartiles ${ms(run.low)} and ${ms(run.high)}, ${count(report.runs)} runs)`],
-        ['kernels', `${ms(kernels)} in ${count(steps.length)} steps, ${(flops / kernels / 1e9).toFixed(1)} GFLOP/s`],
+        [
+          'run',
+          `${ms(run.median)} (quartiles ${ms(run.low)} and ${ms(run.high)}, ${count(report.runs)} runs)`,
+        ],
+        [
+          'kernels',
+          `${ms(kernels)} in ${count(steps.length)} steps, ${(flops / kernels / 1e9).toFixed(1)} GFLOP/s`,
+        ],
         ['reorders', count(reorders)],
         ['memory', `${(arenaBytes / MIB).toFixed(1)} MiB beside the weights`],
-        ['constants', `${count(constants.steps)} steps once after the weights change, ${(constants.bytes / MIB).toFixed(1)} MiB`],
+        [
+          'constants',
+          `${count(constants.steps)} steps once after the weights change, ${(constants.bytes / MIB).toFixed(1)} MiB`,
+        ],
       ],
     ),
     ...files,
