@@ -48,6 +48,9 @@ for (const name of opponents)
   if (!(CONTENDERS as readonly string[]).includes(name))
     throw new Error(`no contender '${name}': there are ${CONTENDERS.join(', ')}`)
 
+/** Relative: what different orders of summation explain, and no more. */
+const TOLERANCE = 1e-4
+
 async function compare(one: Case): Promise<NetworkRow[]> {
   const names = (['fovea', ...opponents] as ContenderName[]).filter((name) => able(name, one, setting))
   const files = await WeightFiles.write(one, names)
@@ -89,14 +92,21 @@ function rowOf(
     ratioLow: digits(ratio.low),
     ratioHigh: digits(ratio.high),
     memoryRatio: digits(peakMiB / fovea.peakMiB),
-    difference: distance(output, contenders.get('fovea')!.output),
+    difference: distance(name, output, contenders.get('fovea')!.output),
   }
 }
 
-function distance(got: readonly number[] | null, expected: readonly number[] | null): number | null {
+/** @throws Error where a contender computes something else: its time would say nothing */
+function distance(
+  name: string,
+  got: readonly number[] | null,
+  expected: readonly number[] | null,
+): number | null {
   if (!got || !expected) return null
-  const norm = Math.hypot(...expected)
-  return digits(Math.hypot(...got.map((value, i) => value - expected[i]!)) / norm, 2)
+  const error = Math.hypot(...got.map((value, i) => value - expected[i]!)) / Math.hypot(...expected)
+  if (!(error < TOLERANCE))
+    throw new Error(`${name}: its results are ${error} from fovea's, expected less than ${TOLERANCE}`)
+  return digits(error, 2)
 }
 
 /** Geometric means over the networks. */

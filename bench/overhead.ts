@@ -37,10 +37,10 @@ async function crossingsOf(device: Device, { network, mode, batch }: Case): Prom
   const images = tensor(pixels(shape), shape)
   if (mode === 'training') {
     using step = await model.compile(device, { batch, training: TRAINING })
-    return counted(() => step.run(images, new Int32Array(batch)))
+    return await counted(() => step.run(images, new Int32Array(batch)))
   }
   using net = await model.compile(device, { batch })
-  return counted(() => net.predict(images))
+  return await counted(() => net.predict(images))
 }
 
 async function counted(step: () => Promise<unknown>): Promise<number> {

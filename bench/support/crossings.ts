@@ -8,7 +8,7 @@ export class Crossings {
 
   constructor() {
     const addon = loadAddon()
-    const open = addon.openDevice
+    const open = addon.openDevice.bind(addon)
     addon.openDevice = (...args) => {
       addon.openDevice = open
       return this.counted(open(...args))

@@ -46,13 +46,7 @@ export interface Tf {
       bias?: TfTensor
       activation: Activation
     }): TfTensor
-    matMul(options: {
-      a: TfTensor
-      b: TfTensor
-      transposeB: boolean
-      bias?: TfTensor
-      activation: Activation
-    }): TfTensor
+    matMul(options: { a: TfTensor; b: TfTensor; transposeB: boolean; bias?: TfTensor }): TfTensor
   }
 }
 
@@ -129,8 +123,8 @@ function translate(tf: Tf, node: Node, arrays: ReadonlyMap<Value, Float32Array>)
   }
   if (isOp(node, 'linear')) {
     const options = { b: constant(node.inputs[1]!), transposeB: true, ...optional(node.inputs[2]) }
-    const activation = activationOf(node.attributes.activation)
-    return (read) => tf.fused.matMul({ a: read(x!), ...options, activation })
+    // A ReLU fused into this product leaves numbers below zero (4.22, outputs of 4096).
+    return (read) => activated(tf, tf.fused.matMul({ a: read(x!), ...options }), node.attributes.activation)
   }
   if (isOp(node, 'pooling')) {
     const { kind, kernel, stride, padding, countPadding } = node.attributes

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { elementCount, type Shape } from '../../ts/tensor.js'
 import { milliseconds } from './statistics.js'
@@ -17,10 +18,18 @@ export async function serve(
   for await (const line of createInterface({ input: process.stdin })) {
     const times: number[] = []
     for (let i = 0; i < Number(line.split(' ')[1]); i++) times.push(await milliseconds(step))
-    // In KiB.
-    const { maxRSS } = process.resourceUsage()
-    console.log(JSON.stringify({ milliseconds: times, peakMiB: maxRSS / 1024 }))
+    console.log(JSON.stringify({ milliseconds: times, peakMiB: peakMiB() }))
   }
+}
+
+/**
+ * The most memory that this process has had resident. The usual `maxRSS` begins with what the process had resident
+ * that started this one.
+ */
+function peakMiB(): number {
+  const [, kibibytes] = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? []
+  if (kibibytes === undefined) throw new Error('/proc/self/status has no VmHWM here: peak memory needs Linux')
+  return Number(kibibytes) / 1024
 }
 
 /** Images that every contender gets. */

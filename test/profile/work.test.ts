@@ -16,7 +16,7 @@ function problem<Op extends OpName>(
   inputs: readonly (Shape | null)[],
   outputs: readonly (Shape | null)[],
 ): Problem {
-  return { op, attributes, inputs: inputs.map(f32), outputs: outputs.map(f32) } as Problem
+  return { op, attributes, inputs: inputs.map(f32), outputs: outputs.map(f32) }
 }
 
 const geometry = { stride: [2, 2], padding: [3, 3, 3, 3], dilation: [1, 1], groups: 1 } as const

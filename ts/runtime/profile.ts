@@ -62,7 +62,7 @@ export function runPhases(plan: Plan): PhaseName[] {
 /** Inputs that take as long as real ones and, the learning rate among them being 0, leave the weights alone. */
 export function sampleInputs({ inputs, buffers }: Plan): Record<string, TypedArrays[DType]> {
   return Object.fromEntries(
-    inputs.map(({ name, buffer }) => {
+    inputs.map(({ name, buffer }): [string, TypedArrays[DType]] => {
       const { dtype, shape } = buffers[buffer]!
       const count = elementCount(shape)
       if (dtype === 'i32') return [name, new Int32Array(count)]

@@ -15,7 +15,7 @@ export interface Problem<Op extends OpName = OpName> {
 /** The problem that an instruction of a plan solves. */
 export function problemOf({ op, attributes, inputs, outputs }: Instruction, { buffers }: Plan): Problem {
   const specs = (numbers: readonly number[]) => numbers.map((number) => buffers[number] ?? null)
-  return { op, attributes: attributes as Attributes<OpName>, inputs: specs(inputs), outputs: specs(outputs) }
+  return { op, attributes, inputs: specs(inputs), outputs: specs(outputs) }
 }
 
 /**
