@@ -34,6 +34,7 @@ test('and all of it as JSON, files on request', async () => {
   expect(report).toMatchObject({ network: 'resnet20', mode: 'training', batch: 2 })
   expect(total(report.steps.map(({ share }) => share))).toBeCloseTo(1, 6)
   expect(total(report.ops.map(({ count }) => count))).toBe(report.steps.length)
+  expect(report.steps.some(({ op, path }) => op === 'sgd' && path === 'layer1.0.bn1.weight')).toBe(true)
   // 19 convolutions, 19 batch norms of two parameters, one linear layer of two.
   expect(report.ops.find(({ op }) => op === 'sgd')!.count).toBe(59)
   expect(
