@@ -1,5 +1,8 @@
+#include <omp.h>
+
 #include <cmath>
 
+#include "bf16.h"
 #include "families.h"
 #include "statistics.h"
 
@@ -29,6 +32,40 @@ T* in(void* scratch, size_t offset) {
   return reinterpret_cast<T*>(static_cast<char*>(scratch) + offset);
 }
 
+// Activations as the passes see them: chunks of floats. Those of other types are converted, a chunk at a
+// time, in memory that each thread has for itself and that stays in its cache.
+class Floats {
+ public:
+  Floats() = default;
+  Floats(DType dtype, const Division& division, Scratch& scratch) : dtype_(dtype) {
+    if (dtype == DType::f32) return;
+    for (const Chunk& chunk : division.chunks) most_ = std::max(most_, chunk.pixels * division.lanes);
+    most_ = (most_ + 15) / 16 * 16;
+    buffers_ = scratch.add<float>(most_ * omp_get_max_threads());
+  }
+
+  const float* read(const void* data, const Chunk& chunk, int64_t lanes, void* scratch) const {
+    if (dtype_ == DType::f32) return static_cast<const float*>(data) + chunk.offset;
+    widen(static_cast<const Bf16*>(data) + chunk.offset, buffer(scratch), chunk.pixels * lanes);
+    return buffer(scratch);
+  }
+  // Where a pass writes what `finish` puts in its place.
+  float* begin(void* data, const Chunk& chunk, void* scratch) const {
+    return dtype_ == DType::f32 ? static_cast<float*>(data) + chunk.offset : buffer(scratch);
+  }
+  void finish(void* data, const Chunk& chunk, int64_t lanes, void* scratch) const {
+    if (dtype_ != DType::f32)
+      narrow(buffer(scratch), static_cast<Bf16*>(data) + chunk.offset, chunk.pixels * lanes);
+  }
+
+ private:
+  float* buffer(void* scratch) const { return in<float>(scratch, buffers_) + most_ * omp_get_thread_num(); }
+
+  DType dtype_ = DType::f32;
+  int64_t most_ = 0;
+  size_t buffers_ = 0;
+};
+
 // The layout that a norm runs in: any that our loops can walk through, and which lanes of it are channels.
 struct Tensor {
   explicit Tensor(const Request& request)
@@ -41,6 +78,8 @@ struct Tensor {
     shift = scratch.add<float>(division.channels);
     partSums = scratch.add<double>(partCount());
     partProducts = scratch.add<double>(partCount());
+    x = Floats(request.input(0).dtype, division, scratch);
+    dy = Floats(request.input(0).dtype, division, scratch);
   }
 
   int64_t partCount() const { return static_cast<int64_t>(division.chunks.size()) * division.lanes; }
@@ -66,6 +105,7 @@ struct Tensor {
   int64_t channels, count;  // count: values of a channel
   Scratch scratch;
   size_t scale, mean, shift, partSums, partProducts;  // where they lie in it
+  Floats x, dy;
 };
 
 double inverseDeviation(double variance, double eps) { return 1 / std::sqrt(variance + eps); }
@@ -105,15 +145,15 @@ struct Training {
   // Every chunk's sums and, about its own mean, squares, while it is in the cache: x is read once for both.
   void measure(const Pointers& p, float* mean, float* variance) const {
     const int64_t lanes = tensor.division.lanes;
-    const float* x = operand(p, 0);
     auto* sums = in<double>(p.scratch, tensor.partSums);
     auto* squaresOfParts = in<double>(p.scratch, tensor.partProducts);
     auto* center = in<float>(p.scratch, centers);
     tensor.overChunks([&](const Chunk& chunk, int64_t part) {
-      sumOf(chunk, lanes, x + chunk.offset, sums + part);
+      const float* x = tensor.x.read(p.inputs[0], chunk, lanes, p.scratch);
+      sumOf(chunk, lanes, x, sums + part);
       for (int64_t i = part; i < part + lanes; ++i)
         center[i] = static_cast<float>(sums[i] / static_cast<double>(chunk.pixels));
-      squaresOf(chunk, lanes, x + chunk.offset, center + part, squaresOfParts + part);
+      squaresOf(chunk, lanes, x, center + part, squaresOfParts + part);
     });
     auto* total = in<double>(p.scratch, totals);
     auto* square = in<double>(p.scratch, squares);
@@ -149,8 +189,10 @@ struct Training {
     copyOf(tensor, operand(p, 2), in<float>(p.scratch, tensor.shift));
     tensor.overChunks([&](const Chunk& chunk, int64_t) {
       const Coefficients own{c.mean + chunk.channel, c.scale + chunk.channel, c.shift + chunk.channel};
-      normalize(chunk, tensor.division.lanes, own, relu, operand(p, 0) + chunk.offset,
-                result(p, 0) + chunk.offset);
+      const int64_t lanes = tensor.division.lanes;
+      normalize(chunk, lanes, own, relu, tensor.x.read(p.inputs[0], chunk, lanes, p.scratch),
+                tensor.x.begin(p.outputs[0], chunk, p.scratch));
+      tensor.x.finish(p.outputs[0], chunk, lanes, p.scratch);
     });
     const auto count = static_cast<double>(tensor.count);
     update(mean, result(p, 3), 1);
@@ -202,7 +244,6 @@ struct Backward {
 
   void operator()(const Pointers& p) const {
     const int64_t lanes = tensor.division.lanes;
-    const float *x = operand(p, 0), *dy = operand(p, 1);
     auto* scale = in<float>(p.scratch, tensor.scale);
     auto* mean = in<float>(p.scratch, tensor.mean);
     auto* shift = in<float>(p.scratch, tensor.shift);
@@ -215,7 +256,8 @@ struct Backward {
     };
     if (sums)
       tensor.overChunks([&](const Chunk& chunk, int64_t part) {
-        gradientSumsOf(chunk, lanes, own(chunk), relu, x + chunk.offset, dy + chunk.offset,
+        gradientSumsOf(chunk, lanes, own(chunk), relu, tensor.x.read(p.inputs[0], chunk, lanes, p.scratch),
+                       tensor.dy.read(p.inputs[1], chunk, lanes, p.scratch),
                        in<double>(p.scratch, tensor.partSums) + part,
                        in<double>(p.scratch, tensor.partProducts) + part);
       });
@@ -223,7 +265,10 @@ struct Backward {
     const auto *offsets = in<float>(p.scratch, offset), *slopes = in<float>(p.scratch, slope);
     tensor.overChunks([&](const Chunk& chunk, int64_t) {
       gradientOf(chunk, lanes, own(chunk), {offsets + chunk.channel, slopes + chunk.channel}, relu,
-                 x + chunk.offset, dy + chunk.offset, result(p, 0) + chunk.offset);
+                 tensor.x.read(p.inputs[0], chunk, lanes, p.scratch),
+                 tensor.dy.read(p.inputs[1], chunk, lanes, p.scratch),
+                 tensor.x.begin(p.outputs[0], chunk, p.scratch));
+      tensor.x.finish(p.outputs[0], chunk, lanes, p.scratch);
     });
   }
 };
@@ -231,7 +276,6 @@ struct Backward {
 }  // namespace
 
 KernelPtr prepare(const Request& request, const ops::BatchNormTraining& op) {
-  requireFloat(request);
   auto kernel = std::make_unique<FunctionKernel>(request, "batchNormTraining");
   Training training(request, op);
   kernel->inputs[0] = kernel->outputs[0] = training.tensor.seen.layout;
@@ -245,7 +289,6 @@ KernelPtr prepare(const Request& request, const ops::BatchNormTraining& op) {
 }
 
 KernelPtr prepare(const Request& request, const ops::BatchNormBackward& op) {
-  requireFloat(request);
   auto kernel = std::make_unique<FunctionKernel>(request, "batchNormBackward");
   Backward backward(request, op);
   kernel->inputs[0] = kernel->inputs[1] = kernel->outputs[0] = backward.tensor.seen.layout;

@@ -53,7 +53,7 @@ Desc describe(Formats formats, DType dtype, const Shape& shape) {
 Desc describeOutput(const Request& request, size_t index, Formats formats, const Shape& shape) {
   const TensorSpec& spec = request.output(index);
   if (const LayoutPtr forced = request.forcedLayout(index))
-    if (const auto desc = descAs(*forced, spec.dtype, shape)) return *desc;
+    if (const auto desc = descAs(*forced, shape)) return *desc;
   return describe(formats, spec.dtype, shape);
 }
 
@@ -78,16 +78,16 @@ dnnl::convolution_forward::primitive_desc forwardHint(const Request& request, al
 }
 
 // What a convolution's speed depends on.
-std::string problemOf(const char* name, const Request& request, const ops::ConvolutionGeometry& op,
-                      const Shape& x, const Shape& weight, const std::string& rest) {
+std::string problemOf(const char* name, DType type, const ops::ConvolutionGeometry& op, const Shape& x,
+                      const Shape& weight, const std::string& rest) {
   const auto list = [](const auto& numbers) {
     std::string text;
     for (const int64_t number : numbers) text += (text.empty() ? "" : "x") + std::to_string(number);
     return text;
   };
-  return std::string(name) + " " + nameOf(request.input(0).dtype) + " x " + list(x) + " weight " +
-         list(weight) + " stride " + list(op.stride) + " padding " + list(op.padding) + " dilation " +
-         list(op.dilation) + " groups " + std::to_string(op.groups) + rest;
+  return std::string(name) + " " + nameOf(type) + " x " + list(x) + " weight " + list(weight) + " stride " +
+         list(op.stride) + " padding " + list(op.padding) + " dilation " + list(op.dilation) + " groups " +
+         std::to_string(op.groups) + rest;
 }
 
 // Winograd's transforms are made for these alone.
@@ -102,9 +102,9 @@ bool isWinograd(const std::string& implementation) {
 
 // The algorithms that there are for a convolution, the fastest of which is taken. `make` prepares one.
 template <class Make>
-KernelPtr chooseAlgorithm(const Request& request, const std::string& problem,
+KernelPtr chooseAlgorithm(const Request& request, const std::string& problem, DType type,
                           const ops::ConvolutionGeometry& op, const Shape& weight, const Make& make) {
-  if (!winogradFits(op, weight, request.input(0).dtype)) return make(algorithm::convolution_direct);
+  if (!winogradFits(op, weight, type)) return make(algorithm::convolution_direct);
   return choose(request.context, problem,
                 {{"direct", [&] { return make(algorithm::convolution_direct); }},
                  {"winograd", [&]() -> KernelPtr {
@@ -117,6 +117,7 @@ KernelPtr chooseAlgorithm(const Request& request, const std::string& problem,
 
 KernelPtr prepare(const Request& request, const ops::Convolution& op) {
   const TensorSpec &x = request.input(0), &weight = request.input(1), &y = request.output(0);
+  const DType type = operandType(x, y);
   const bool bias = request.hasInput(2), residual = request.hasInput(3);
   const bool relu = op.activation == ops::Activation::relu;
   // Packed weights are worth their packing only where it is done once.
@@ -126,8 +127,8 @@ KernelPtr prepare(const Request& request, const ops::Convolution& op) {
   const auto attributes = attributesOf(op, residual);
   const auto make = [&](algorithm algorithm) -> KernelPtr {
     const auto description = chooseImplementation(candidates, [&](Formats formats) {
-      const Desc xDesc = describe(formats, x.dtype, x.shape);
-      const Desc weightDesc = describe(formats, weight.dtype, geometry.weight);
+      const Desc xDesc = describe(formats, type, x.shape);
+      const Desc weightDesc = describe(formats, type, geometry.weight);
       const Desc yDesc = describeOutput(request, 0, formats, y.shape);
       using Description = dnnl::convolution_forward::desc;
       const auto desc =
@@ -146,17 +147,18 @@ KernelPtr prepare(const Request& request, const ops::Convolution& op) {
   };
   const std::string rest = std::string(bias ? " bias" : "") + (residual ? " residual" : "") +
                            (relu ? " relu" : "") + (packed ? " packed" : "");
-  return chooseAlgorithm(request, problemOf(op.name, request, op, x.shape, weight.shape, rest), op,
+  return chooseAlgorithm(request, problemOf(op.name, type, op, x.shape, weight.shape, rest), type, op,
                          weight.shape, make);
 }
 
 KernelPtr prepare(const Request& request, const ops::ConvolutionBackwardData& op) {
   const TensorSpec &dy = request.input(0), &weight = request.input(1), &dx = request.output(0);
+  const DType type = operandType(dy, dx);
   const Geometry geometry = geometryOf(op, weight.shape);
   const auto make = [&](algorithm algorithm) -> KernelPtr {
     const auto description = chooseImplementation(candidates, [&](Formats formats) {
-      const Desc dyDesc = describe(formats, dy.dtype, dy.shape);
-      const Desc weightDesc = describe(formats, weight.dtype, geometry.weight);
+      const Desc dyDesc = describe(formats, type, dy.shape);
+      const Desc weightDesc = describe(formats, type, geometry.weight);
       const Desc dxDesc = describeOutput(request, 0, formats, dx.shape);
       const dnnl::convolution_backward_data::desc desc(algorithm, dxDesc, weightDesc, dyDesc,
                                                        geometry.strides, geometry.dilation, geometry.before,
@@ -171,19 +173,21 @@ KernelPtr prepare(const Request& request, const ops::ConvolutionBackwardData& op
         .output(0, DNNL_ARG_DIFF_SRC);
     return kernel;
   };
-  return chooseAlgorithm(request, problemOf(op.name, request, op, dx.shape, weight.shape, ""), op,
+  return chooseAlgorithm(request, problemOf(op.name, type, op, dx.shape, weight.shape, ""), type, op,
                          weight.shape, make);
 }
 
 KernelPtr prepare(const Request& request, const ops::ConvolutionBackwardWeights& op) {
   const TensorSpec &x = request.input(0), &dy = request.input(1), &dweight = request.output(0);
+  const DType type = operandType(x, dy);
   const bool bias = request.hasOutput(1);
   const Geometry geometry = geometryOf(op, dweight.shape);
   const auto make = [&](algorithm algorithm) -> KernelPtr {
     const auto description = chooseImplementation(candidates, [&](Formats formats) {
-      const Desc xDesc = describe(formats, x.dtype, x.shape);
-      const Desc dyDesc = describe(formats, dy.dtype, dy.shape);
+      const Desc xDesc = describe(formats, type, x.shape);
+      const Desc dyDesc = describe(formats, type, dy.shape);
       const Desc weightDesc = describeOutput(request, 0, formats, geometry.weight);
+      const Desc hintDesc = type == dweight.dtype ? weightDesc : describe(formats, type, geometry.weight);
       using Description = dnnl::convolution_backward_weights::desc;
       const auto desc =
           bias ? Description(algorithm, xDesc, weightDesc, vectorDesc(request.output(1)), dyDesc,
@@ -192,7 +196,7 @@ KernelPtr prepare(const Request& request, const ops::ConvolutionBackwardWeights&
                              geometry.before, geometry.after);
       return dnnl::convolution_backward_weights::primitive_desc(
           desc, userScratchpad(), request.context.engine,
-          forwardHint(request, algorithm, geometry, xDesc, weightDesc, dyDesc));
+          forwardHint(request, algorithm, geometry, xDesc, hintDesc, dyDesc));
     });
     auto kernel = std::make_unique<PrimitiveKernel>(request, description);
     kernel->input(0, DNNL_ARG_SRC)
@@ -201,9 +205,8 @@ KernelPtr prepare(const Request& request, const ops::ConvolutionBackwardWeights&
     if (bias) kernel->output(1, DNNL_ARG_DIFF_BIAS);
     return kernel;
   };
-  return chooseAlgorithm(request,
-                         problemOf(op.name, request, op, x.shape, dweight.shape, bias ? " bias" : ""), op,
-                         dweight.shape, make);
+  return chooseAlgorithm(request, problemOf(op.name, type, op, x.shape, dweight.shape, bias ? " bias" : ""),
+                         type, op, dweight.shape, make);
 }
 
 }  // namespace fovea::cpu

@@ -1,5 +1,6 @@
 #include "cpu_backend.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "allocation.h"
@@ -52,6 +53,71 @@ std::string codeOf(dnnl_status_t status) {
   return "BACKEND";
 }
 
+template <class Op, class... List>
+constexpr bool oneOf = (std::is_same_v<Op, List> || ...);
+
+// Products choose the types of their operands themselves.
+template <class Op>
+constexpr bool isProduct =
+    oneOf<Op, ops::Convolution, ops::ConvolutionBackwardData, ops::ConvolutionBackwardWeights, ops::Linear,
+          ops::LinearBackwardData, ops::LinearBackwardWeights>;
+// Work on 16-bit activations, all of one type. What is in neither list computes on float32.
+template <class Op>
+constexpr bool isNarrow =
+    oneOf<Op, ops::Pooling, ops::PoolingBackward, ops::BatchNorm, ops::BatchNormTraining,
+          ops::BatchNormBackward, ops::Elementwise, ops::ElementwiseBackward, ops::Add, ops::Concat,
+          ops::Slice, ops::SliceBackward, ops::SubsamplePad, ops::SubsamplePadBackward, ops::Reshape>;
+
+bool isFloat(DType dtype) { return dtype == DType::f32 || dtype == DType::bf16; }
+
+// Operands as a kernel takes and gives them, which the plan may keep in other types: activations in the
+// `narrow` type where there is one and in float32 otherwise. The core converts what comes otherwise.
+Operands typed(Operands operands, std::optional<DType> narrow) {
+  for (auto* side : {&operands.inputs, &operands.outputs})
+    for (auto& operand : *side) {
+      if (!operand || !isFloat(operand->spec.dtype)) continue;
+      operand->spec.dtype = narrow && operand->spec.shape.size() > 1 ? *narrow : DType::f32;
+      if (operand->layout) operand->layout = withType(operand->layout, operand->spec.dtype);
+    }
+  return operands;
+}
+
+// Layouts of the types that the plan names.
+Operands asPlanned(Operands operands) {
+  for (auto* side : {&operands.inputs, &operands.outputs})
+    for (auto& operand : *side)
+      if (operand && operand->layout) operand->layout = withType(operand->layout, operand->spec.dtype);
+  return operands;
+}
+
+bool hasNarrow(const Operands& operands) {
+  const auto isNarrow = [](const std::optional<Operand>& operand) {
+    return operand && (operand->spec.dtype == DType::bf16 || operand->spec.dtype == DType::f16);
+  };
+  return std::ranges::any_of(operands.inputs, isNarrow) || std::ranges::any_of(operands.outputs, isNarrow);
+}
+
+void requireNarrow(const Operands& operands) {
+  for (const auto* side : {&operands.inputs, &operands.outputs})
+    for (const auto& operand : *side)
+      if (operand && operand->spec.dtype == DType::f16)
+        throw unsupported("the CPU computes in f32 and bf16, not in f16");
+  if (dnnl::get_effective_cpu_isa() < dnnl::cpu_isa::avx512_core_bf16)
+    throw unsupported("bf16 needs a processor with AVX512_BF16; this one has " + instructionSet());
+}
+
+template <class Op>
+Operands operandsFor(const Operands& operands) {
+  if (!hasNarrow(operands)) return operands;
+  requireNarrow(operands);
+  // Weights that change with every step would be converted as often, which takes longer than reading them.
+  constexpr bool isLinear = oneOf<Op, ops::Linear, ops::LinearBackwardData, ops::LinearBackwardWeights>;
+  if (isLinear && !(operands.inputs.at(1) && operands.inputs[1]->constant)) return typed(operands, {});
+  if constexpr (isProduct<Op>) return asPlanned(operands);
+  if constexpr (isNarrow<Op>) return typed(operands, operands.outputs.at(0).value().spec.dtype);
+  return typed(operands, {});
+}
+
 class CpuBackend final : public Backend {
  public:
   CpuBackend(const DeviceOptions& options, std::shared_ptr<MemoryMeter> meter)
@@ -82,11 +148,15 @@ class CpuBackend final : public Backend {
 
   std::unique_ptr<Kernel> prepare(const Plan::Instruction& instruction, const Operands& operands) override {
     activate();
-    const Request request(context_, operands);
     const std::string op =
         std::visit([](const auto& op) { return std::string(op.name); }, instruction.attributes);
     return guarded(instruction.path.empty() ? op : op + " " + instruction.path, shapesOf(operands), [&] {
-      return std::visit([&](const auto& op) { return cpu::prepare(request, op); }, instruction.attributes);
+      return std::visit(
+          [&](const auto& op) {
+            const Operands typed = operandsFor<std::decay_t<decltype(op)>>(operands);
+            return cpu::prepare(Request(context_, typed), op);
+          },
+          instruction.attributes);
     });
   }
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "bf16.h"
 #include "families.h"
 #include "simd.h"
 
@@ -37,7 +38,7 @@ Desc workingDesc(const Request& request, bool zeroStays) {
   const TensorSpec& x = request.input(0);
   const LayoutPtr layout = request.inputLayout(0);
   const auto* known = dynamic_cast<const CpuLayout*>(layout.get());
-  if (!known || !known->elementwise() || (known->padded() && !zeroStays)) return plainDesc(x);
+  if (!known || !known->uniform() || (known->padded() && !zeroStays)) return plainDesc(x);
   return known->desc();
 }
 
@@ -98,23 +99,50 @@ FOVEA_SIMD void combinePart(const Function& function, const float* a, const floa
   for (int64_t i = 0; i < count; ++i) result[i] = function(a[i], b[i]);
 }
 
-// Both inputs to the output, element by element, over the bytes of a layout. Zeros that pad it stay zeros if
-// the function keeps them.
+constexpr int64_t partLength = 1 << 12;
+
 template <class Function>
-FunctionKernel::Body combine(int64_t count, Function function) {
+void combinePart(const Function& function, const Bf16* a, const Bf16* b, Bf16* result, int64_t count) {
+  float wideA[partLength], wideB[partLength];
+  widen(a, wideA, count);
+  if (a != b) widen(b, wideB, count);
+  combinePart(function, wideA, a == b ? wideA : wideB, wideA, count);
+  narrow(wideA, result, count);
+}
+
+template <class Element, class Function>
+FunctionKernel::Body combineElements(int64_t count, Function function) {
   return [=](const Pointers& p) {
-    constexpr int64_t part = 1 << 14;
-    const auto* a = static_cast<const float*>(p.inputs[0]);
+    const auto* a = static_cast<const Element*>(p.inputs[0]);
     // A function of one input gets it twice.
-    const auto* b = p.inputs.size() > 1 && p.inputs[1] ? static_cast<const float*>(p.inputs[1]) : a;
-    auto* result = static_cast<float*>(p.outputs[0]);
+    const auto* b = p.inputs.size() > 1 && p.inputs[1] ? static_cast<const Element*>(p.inputs[1]) : a;
+    auto* result = static_cast<Element*>(p.outputs[0]);
 #pragma omp parallel for
-    for (int64_t begin = 0; begin < count; begin += part)
-      combinePart(function, a + begin, b + begin, result + begin, std::min(part, count - begin));
+    for (int64_t begin = 0; begin < count; begin += partLength)
+      combinePart(function, a + begin, b + begin, result + begin, std::min(partLength, count - begin));
   };
 }
 
-FunctionKernel::Body gradientOf(const ops::Elementwise& op, int64_t count) {
+// Elements of a type in the bytes of a layout, padding included.
+struct Extent {
+  DType dtype;
+  int64_t count;
+};
+
+Extent extentOf(const Request& request, const Layout& layout) {
+  const DType dtype = request.output(0).dtype;
+  return {dtype, static_cast<int64_t>(layout.bytes() / sizeOf(dtype))};
+}
+
+// Both inputs to the output, element by element, over the bytes of a layout. Zeros that pad it stay zeros if
+// the function keeps them.
+template <class Function>
+FunctionKernel::Body combine(const Extent& extent, Function function) {
+  return extent.dtype == DType::bf16 ? combineElements<Bf16>(extent.count, function)
+                                     : combineElements<float>(extent.count, function);
+}
+
+FunctionKernel::Body gradientOf(const ops::Elementwise& op, const Extent& count) {
   // tanh: alpha * beta * (1 - (y / alpha)^2)
   const float slope = static_cast<float>(op.alpha * op.beta), square = static_cast<float>(op.beta / op.alpha);
   switch (op.kind) {
@@ -127,6 +155,11 @@ FunctionKernel::Body gradientOf(const ops::Elementwise& op, int64_t count) {
     default:
       return combine(count, [alpha = static_cast<float>(op.alpha)](float dy, float) { return dy * alpha; });
   }
+}
+
+bool isUniform(const LayoutPtr& layout) {
+  const auto* known = dynamic_cast<const CpuLayout*>(layout.get());
+  return known && known->uniform();
 }
 
 // The layout that `a` and `b` share, or the blocked one of the two.
@@ -147,13 +180,12 @@ KernelPtr prepare(const Request& request, const ops::Elementwise& op) {
 }
 
 KernelPtr prepare(const Request& request, const ops::ElementwiseBackward& op) {
-  requireFloat(request);
   const bool readsResult = op.kind != ops::ElementwiseKind::linear;
   if (readsResult && !request.hasInput(1)) throw unsupported("needs the forward's result");
   LayoutPtr layout = request.inputLayout(readsResult ? preferred(request, 1, 0) : 0);
-  if (!layout->elementwise()) layout = plainLayout(request.input(0));
-  auto kernel = std::make_unique<FunctionKernel>(
-      request, "elementwiseBackward", gradientOf(op, static_cast<int64_t>(layout->bytes() / sizeof(float))));
+  if (!isUniform(layout)) layout = plainLayout(request.input(0));
+  auto kernel = std::make_unique<FunctionKernel>(request, "elementwiseBackward",
+                                                 gradientOf(op, extentOf(request, *layout)));
   kernel->inputs[0] = kernel->outputs[0] = layout;
   if (request.hasInput(1)) kernel->inputs[1] = readsResult ? layout : request.inputLayout(1);
   kernel->aliases = {{0, 0, false}};
@@ -163,13 +195,12 @@ KernelPtr prepare(const Request& request, const ops::ElementwiseBackward& op) {
 
 // Our own: oneDNN 2.6.3 writes past the end of a padded nChw8c with AVX-512.
 KernelPtr prepare(const Request& request, const ops::Add& op) {
-  requireFloat(request);
   LayoutPtr layout = request.inputLayout(preferred(request, 0, 1));
-  if (!layout->elementwise()) layout = plainLayout(request.input(0));
+  if (!isUniform(layout)) layout = plainLayout(request.input(0));
   auto kernel = std::make_unique<FunctionKernel>(request, "add");
   kernel->inputs[0] = kernel->inputs[1] = kernel->outputs[0] = layout;
   kernel->aliases = {{0, 0, false}, {0, 1, false}};
-  const auto count = static_cast<int64_t>(layout->bytes() / sizeof(float));
+  const Extent count = extentOf(request, *layout);
   if (op.activation == ops::Activation::relu)
     kernel->body = combine(count, [](float a, float b) { return std::max(a + b, 0.f); });
   else

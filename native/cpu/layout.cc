@@ -99,11 +99,19 @@ bool CpuLayout::equals(const Layout& other) const {
   return runs_ == that->runs_ && desc_.data.extra.flags == that->desc_.data.extra.flags;
 }
 
-bool CpuLayout::elementwise() const {
+// Updates are computed in float32.
+bool CpuLayout::elementwise() const { return typeOf(desc_) == DType::f32 && uniform(); }
+
+bool CpuLayout::uniform() const {
   return desc_.data.format_kind == dnnl_blocked && desc_.data.extra.flags == dnnl_memory_extra_flag_none;
 }
 
 std::string CpuLayout::name() const {
+  const DType type = typeOf(desc_);
+  return type == DType::bf16 || type == DType::f16 ? arrangement() + " " + nameOf(type) : arrangement();
+}
+
+std::string CpuLayout::arrangement() const {
   if (desc_.data.format_kind != dnnl_blocked) return "opaque";
   const std::string letters = lettersOf(desc_.data.ndims, role_);
   if (plain_) return letters;
@@ -168,6 +176,21 @@ dnnl::memory::data_type dataType(DType dtype) {
   }
 }
 
+DType typeOf(const Desc& desc) {
+  switch (desc.data_type()) {
+    case dnnl::memory::data_type::f32:
+      return DType::f32;
+    case dnnl::memory::data_type::bf16:
+      return DType::bf16;
+    case dnnl::memory::data_type::f16:
+      return DType::f16;
+    case dnnl::memory::data_type::s32:
+      return DType::i32;
+    default:
+      return DType::u8;
+  }
+}
+
 Desc plainDesc(DType dtype, const Shape& shape) {
   const auto dims = dimsOf(shape);
   std::vector<size_t> order(dims.size());
@@ -210,15 +233,25 @@ LayoutPtr plainLayout(const TensorSpec& spec) { return std::make_shared<CpuLayou
 LayoutPtr layoutOf(const TensorSpec& spec, const Desc& desc, Role role) {
   auto layout = std::make_shared<CpuLayout>(desc, role);
   if (!layout->plain() || desc.dims() == spec.shape) return layout;
-  return plainLayout(spec);
+  return plainLayout({typeOf(desc), spec.shape});
 }
 
-std::optional<Desc> descAs(const Layout& layout, DType dtype, const Shape& shape) {
+std::optional<Desc> descAs(const Layout& layout, const Shape& shape) {
   const auto* known = dynamic_cast<const CpuLayout*>(&layout);
   if (!known) return {};
   if (known->desc().dims() == dimsOf(shape)) return known->desc();
-  if (known->plain()) return plainDesc(dtype, shape);
+  if (known->plain()) return plainDesc(typeOf(known->desc()), shape);
   return {};
+}
+
+LayoutPtr withType(const LayoutPtr& layout, DType dtype) {
+  const auto* known = dynamic_cast<const CpuLayout*>(layout.get());
+  if (!known) return layout;
+  if (typeOf(known->desc()) == dtype) return layout;
+  auto desc = known->desc().data;
+  if (desc.format_kind != dnnl_blocked || desc.extra.flags != dnnl_memory_extra_flag_none) return nullptr;
+  desc.data_type = dnnl::memory::convert_to_c(dataType(dtype));
+  return std::make_shared<CpuLayout>(Desc(desc), known->role());
 }
 
 std::optional<ChannelView> channelView(const Layout& layout) {

@@ -21,8 +21,9 @@ struct Run {
   bool operator==(const Run&) const = default;
 };
 
-// A tensor that oneDNN describes. A weight of a grouped convolution has five dimensions here and four in the
-// plan; only row-major layouts, which are the same bytes either way, always have the plan's dimensions.
+// A tensor that oneDNN describes, perhaps with elements of another type than the plan's. A weight of a
+// grouped convolution has five dimensions here and four in the plan; only row-major layouts, which are the
+// same bytes either way, always have the plan's dimensions.
 class CpuLayout final : public Layout {
  public:
   explicit CpuLayout(Desc desc, Role role = Role::data);
@@ -33,12 +34,17 @@ class CpuLayout final : public Layout {
   std::string name() const override;
 
   const Desc& desc() const { return desc_; }
+  Role role() const { return role_; }
   bool plain() const { return plain_; }
+  // Whether every element lies by itself, and nothing but zeros beside them.
+  bool uniform() const;
   // Whether zeros beyond the tensor's own elements round a dimension up to its block.
   bool padded() const;
   const std::vector<Run>& runs() const { return runs_; }
 
  private:
+  std::string arrangement() const;
+
   Desc desc_;
   Role role_;
   std::vector<Run> runs_;
@@ -76,6 +82,7 @@ const Description& forwardIn(const Layout& workspace) {
 }
 
 dnnl::memory::data_type dataType(DType dtype);
+DType typeOf(const Desc& desc);
 
 // Row-major; of `shape` where a primitive sees the tensor with other dimensions than the plan.
 Desc plainDesc(const TensorSpec& spec);
@@ -90,7 +97,9 @@ LayoutPtr plainLayout(const TensorSpec& spec);
 LayoutPtr layoutOf(const TensorSpec& spec, const Desc& desc, Role role = Role::data);
 // The description of `layout` for a primitive that sees the tensor with these dimensions; nothing where a
 // layout that is not row-major was made for others.
-std::optional<Desc> descAs(const Layout& layout, DType dtype, const Shape& shape);
+std::optional<Desc> descAs(const Layout& layout, const Shape& shape);
+// The same arrangement of elements of another type; nullptr for one that the library keeps to itself.
+LayoutPtr withType(const LayoutPtr& layout, DType dtype);
 
 // Activations [N,C,...] as our own kernels see them, the same for nchw, nhwc and nChw16c: element (n, c, s)
 // is at ((n * blocks + c / lanes) * spatial + s) * lanes + c % lanes. Lanes past the last channel hold zeros

@@ -29,8 +29,9 @@ dnnl::inner_product_forward::primitive_desc forwardHint(const Request& request, 
 KernelPtr prepare(const Request& request, const ops::Linear& op) {
   const TensorSpec &x = request.input(0), &weight = request.input(1), &y = request.output(0);
   const bool bias = request.hasInput(2);
-  const Desc xDesc = plainDesc(x.dtype, flat(x.shape, weight.shape)), yDesc = plainDesc(y),
-             weightDesc = anyDesc(weight.dtype, weight.shape);
+  const DType type = operandType(x, y);
+  const Desc xDesc = plainDesc(type, flat(x.shape, weight.shape)), yDesc = plainDesc(y),
+             weightDesc = anyDesc(type, weight.shape);
   using Description = dnnl::inner_product_forward::desc;
   const auto kind = prop_kind::forward_inference;
   const auto desc = bias ? Description(kind, xDesc, weightDesc, plainDesc(request.input(2)), yDesc)
@@ -45,8 +46,9 @@ KernelPtr prepare(const Request& request, const ops::Linear& op) {
 
 KernelPtr prepare(const Request& request, const ops::LinearBackwardData&) {
   const TensorSpec &dy = request.input(0), &weight = request.input(1), &dx = request.output(0);
-  const Desc dxDesc = plainDesc(dx.dtype, flat(dx.shape, weight.shape)), dyDesc = plainDesc(dy),
-             weightDesc = anyDesc(weight.dtype, weight.shape);
+  const DType type = operandType(dy, dx);
+  const Desc dxDesc = plainDesc(dx.dtype, flat(dx.shape, weight.shape)), dyDesc = plainDesc(type, dy.shape),
+             weightDesc = anyDesc(type, weight.shape);
   const dnnl::inner_product_backward_data::primitive_desc description(
       {dxDesc, weightDesc, dyDesc}, userScratchpad(), request.context.engine,
       forwardHint(request, dxDesc, weightDesc, dyDesc));
@@ -58,13 +60,15 @@ KernelPtr prepare(const Request& request, const ops::LinearBackwardData&) {
 KernelPtr prepare(const Request& request, const ops::LinearBackwardWeights&) {
   const TensorSpec &x = request.input(0), &dy = request.input(1), &dweight = request.output(0);
   const bool bias = request.hasOutput(1);
-  const Desc xDesc = plainDesc(x.dtype, flat(x.shape, dweight.shape)), dyDesc = plainDesc(dy),
+  const DType type = operandType(x, dy);
+  const Desc xDesc = plainDesc(type, flat(x.shape, dweight.shape)), dyDesc = plainDesc(type, dy.shape),
              weightDesc = anyDesc(dweight.dtype, dweight.shape);
   using Description = dnnl::inner_product_backward_weights::desc;
   const auto desc = bias ? Description(xDesc, weightDesc, plainDesc(request.output(1)), dyDesc)
                          : Description(xDesc, weightDesc, dyDesc);
   const dnnl::inner_product_backward_weights::primitive_desc description(
-      desc, userScratchpad(), request.context.engine, forwardHint(request, xDesc, weightDesc, dyDesc));
+      desc, userScratchpad(), request.context.engine,
+      forwardHint(request, xDesc, anyDesc(type, dweight.shape), dyDesc));
   auto kernel = std::make_unique<PrimitiveKernel>(request, description);
   kernel->input(0, DNNL_ARG_SRC).input(1, DNNL_ARG_DIFF_DST).output(0, DNNL_ARG_DIFF_WEIGHTS, Role::weights);
   if (bias) kernel->output(1, DNNL_ARG_DIFF_BIAS);

@@ -83,7 +83,7 @@ KernelPtr prepare(const Request& request, const ops::PoolingBackward& op) {
     // dx in the format of dy, which the forward's description finds from the other end.
     const auto dyLayout = layoutOf(dy, dyDesc);
     const auto view = channelView(*dyLayout);
-    const Desc dxDesc = view ? *descAs(*inFormatOf(*view, dx).layout, dx.dtype, dx.shape) : plainDesc(dx);
+    const Desc dxDesc = view ? *descAs(*inFormatOf(*view, dx).layout, dx.shape) : plainDesc(dx);
     const auto forward =
         describeForward(request.context, op, prop_kind::forward_training, dxDesc, dx.shape, dy);
     return describe(dxDesc, dyDesc, forward);

@@ -116,6 +116,10 @@ dnnl::primitive_attr userScratchpad() {
   return attributes;
 }
 
+DType operandType(const TensorSpec& a, const TensorSpec& b) {
+  return a.dtype == DType::f32 ? b.dtype : a.dtype;
+}
+
 Error unsupported(const std::string& reason) { return Error("UNSUPPORTED", reason); }
 
 void requireFloat(const Request& request) {
@@ -132,8 +136,7 @@ std::vector<Desc> activationCandidates(const Request& request, size_t input) {
 std::vector<Desc> activationCandidates(const Request& request, size_t input, const Shape& shape) {
   const TensorSpec spec{request.input(input).dtype, shape};
   std::vector<Desc> candidates;
-  if (const auto present = descAs(*request.inputLayout(input), spec.dtype, shape))
-    candidates.push_back(*present);
+  if (const auto present = descAs(*request.inputLayout(input), shape)) candidates.push_back(*present);
   // A blocked layout of other dimensions than the plan's would be one that nothing else can read.
   if (shape == request.input(input).shape)
     for (const int64_t block : {16, 8})

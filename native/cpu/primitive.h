@@ -93,6 +93,10 @@ class FunctionKernel final : public Kernel {
   Pointers pointers_;
 };
 
+// What a product's operands are, given the types of two of its three tensors of activations or gradients: of
+// 16 bits where one of them is.
+DType operandType(const TensorSpec& a, const TensorSpec& b);
+
 // One of the library's plain loops, many times slower than what it generates at run time.
 bool isReference(const std::string& implementation);
 dnnl::primitive_attr userScratchpad();

@@ -63,7 +63,7 @@ KernelPtr prepareReorder(const Context& context, const TensorSpec& spec, const L
   const auto* target = dynamic_cast<const CpuLayout*>(to.get());
   if (!source || !target) throw unsupported("an opaque tensor has one layout only");
   const Shape dims = source->plain() ? target->desc().dims() : source->desc().dims();
-  const auto sourceDesc = descAs(*from, spec.dtype, dims), targetDesc = descAs(*to, spec.dtype, dims);
+  const auto sourceDesc = descAs(*from, dims), targetDesc = descAs(*to, dims);
   if (!sourceDesc || !targetDesc) {
     const LayoutPtr middle = plainLayout(spec);
     return std::make_unique<DetourKernel>(prepareReorder(context, spec, from, middle),

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "bf16.h"
 #include "families.h"
 
 namespace fovea::cpu {
@@ -34,8 +35,8 @@ std::vector<std::vector<Segment>> segmentsOf(const ChannelView& from, const Chan
 }
 
 // y[n, c, h, w] = x[n, c + shift, h * stride, w * stride], zeros where x has no such channel.
+template <class Element>
 KernelPtr shiftChannels(const Request& request, const std::string& name, int64_t shift, int64_t stride) {
-  requireFloat(request);
   const TensorSpec &x = request.input(0), &y = request.output(0);
   const auto [xLayout, from] = viewed(x, request.inputLayout(0));
   const auto [yLayout, to] = inFormatOf(from, y);
@@ -47,22 +48,22 @@ KernelPtr shiftChannels(const Request& request, const std::string& name, int64_t
                   xWidth = stride == 1 ? from.spatial : widthOf(x.shape),
                   height = stride == 1 ? 1 : heightOf(y.shape),
                   width = stride == 1 ? to.spatial : widthOf(y.shape)](const Pointers& p) {
-    const auto* source = static_cast<const float*>(p.inputs[0]);
-    auto* target = static_cast<float*>(p.outputs[0]);
+    const auto* source = static_cast<const Element*>(p.inputs[0]);
+    auto* target = static_cast<Element*>(p.outputs[0]);
     const int64_t image = from.row(1, 0);
 #pragma omp parallel for collapse(3)
     for (int64_t n = 0; n < to.batch; ++n)
       for (int64_t block = 0; block < to.blocks; ++block)
         for (int64_t h = 0; h < height; ++h) {
-          float* row = target + to.row(n, block) + h * width * to.lanes;
+          Element* row = target + to.row(n, block) + h * width * to.lanes;
           const auto& segments = blocks[block];
-          const float* start = source + n * image + h * stride * xWidth * from.lanes;
+          const Element* start = source + n * image + h * stride * xWidth * from.lanes;
           const bool whole = segments.size() == 1 && segments[0].length == to.lanes && to.lanes == from.lanes;
           if (whole && stride == 1) {
-            std::memcpy(row, start + segments[0].source, width * to.lanes * sizeof(float));
+            std::memcpy(row, start + segments[0].source, width * to.lanes * sizeof(Element));
             continue;
           }
-          if (!whole) std::fill_n(row, width * to.lanes, 0.f);
+          if (!whole) std::fill_n(row, width * to.lanes, Element{});
           for (const Segment& segment : segments)
             for (int64_t w = 0; w < width; ++w)
               std::copy_n(start + segment.source + w * stride * from.lanes, segment.length,
@@ -73,8 +74,8 @@ KernelPtr shiftChannels(const Request& request, const std::string& name, int64_t
 }
 
 // The reverse: x[n, c + shift, h * stride, w * stride] = y[n, c, h, w], zeros elsewhere.
+template <class Element>
 KernelPtr spreadChannels(const Request& request, const std::string& name, int64_t shift, int64_t stride) {
-  requireFloat(request);
   const TensorSpec &y = request.input(0), &x = request.output(0);
   const auto [yLayout, from] = viewed(y, request.inputLayout(0));
   const auto [xLayout, to] = inFormatOf(from, x);
@@ -84,16 +85,16 @@ KernelPtr spreadChannels(const Request& request, const std::string& name, int64_
   kernel->body = [from = from, to = to, stride, blocks = segmentsOf(from, to, -shift),
                   yWidth = widthOf(y.shape), height = heightOf(x.shape),
                   width = widthOf(x.shape)](const Pointers& p) {
-    const auto* source = static_cast<const float*>(p.inputs[0]);
-    auto* target = static_cast<float*>(p.outputs[0]);
+    const auto* source = static_cast<const Element*>(p.inputs[0]);
+    auto* target = static_cast<Element*>(p.outputs[0]);
 #pragma omp parallel for collapse(3)
     for (int64_t n = 0; n < to.batch; ++n)
       for (int64_t block = 0; block < to.blocks; ++block)
         for (int64_t h = 0; h < height; ++h) {
-          float* row = target + to.row(n, block) + h * width * to.lanes;
-          std::fill_n(row, width * to.lanes, 0.f);
+          Element* row = target + to.row(n, block) + h * width * to.lanes;
+          std::fill_n(row, width * to.lanes, Element{});
           if (h % stride != 0) continue;
-          const float* start = source + from.row(n, 0) + h / stride * yWidth * from.lanes;
+          const Element* start = source + from.row(n, 0) + h / stride * yWidth * from.lanes;
           for (const Segment& segment : blocks[block])
             for (int64_t w = 0; w < yWidth; ++w)
               std::copy_n(start + segment.source + w * from.lanes, segment.length,
@@ -153,19 +154,27 @@ KernelPtr moveImage(const Request& request, const std::string& name, int64_t top
 }  // namespace
 
 KernelPtr prepare(const Request& request, const ops::Slice& op) {
-  return shiftChannels(request, "slice", op.start, 1);
+  return withElement(request.input(0).dtype, [&](auto element) {
+    return shiftChannels<decltype(element)>(request, "slice", op.start, 1);
+  });
 }
 
 KernelPtr prepare(const Request& request, const ops::SliceBackward& op) {
-  return shiftChannels(request, "sliceBackward", -op.start, 1);
+  return withElement(request.input(0).dtype, [&](auto element) {
+    return shiftChannels<decltype(element)>(request, "sliceBackward", -op.start, 1);
+  });
 }
 
 KernelPtr prepare(const Request& request, const ops::SubsamplePad& op) {
-  return shiftChannels(request, "subsamplePad", -op.before, op.stride);
+  return withElement(request.input(0).dtype, [&](auto element) {
+    return shiftChannels<decltype(element)>(request, "subsamplePad", -op.before, op.stride);
+  });
 }
 
 KernelPtr prepare(const Request& request, const ops::SubsamplePadBackward& op) {
-  return spreadChannels(request, "subsamplePadBackward", -op.before, op.stride);
+  return withElement(request.input(0).dtype, [&](auto element) {
+    return spreadChannels<decltype(element)>(request, "subsamplePadBackward", -op.before, op.stride);
+  });
 }
 
 KernelPtr prepare(const Request& request, const ops::Pad& op) {

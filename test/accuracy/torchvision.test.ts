@@ -77,6 +77,49 @@ describe('the same with Winograd wherever it fits', () => {
   )
 })
 
+/** Of logits with activations of 16 bits. */
+const NARROW_BOUND = 2e-2
+/** Where the reference's first two differ by this much of the logits' root mean square, the first must be the same. */
+const CLEAR_LEAD = 0.05
+
+describe('logits with activations in bf16', () => {
+  it.each(TORCHVISION_NETWORKS)('%s', async (network) => {
+    const { eval: expected, seed } = readReference(network)
+    const { name, shape, block } = expected.image as Case['image']
+    const [batch, , height, width] = shape as [number, number, number, number]
+    const model = createModel(network)
+    await setFixtureWeights(model, seed)
+    const compiled = model.compile(device, { batch, size: [height, width], precision: 'bf16' })
+    const unsupported = await compiled.then(
+      () => null,
+      (error: Error) => (error.message.includes('AVX512_BF16') ? error.message : null),
+    )
+    if (unsupported) return void console.log(`${network} in bf16 skipped: ${unsupported}`)
+    using net = await compiled
+    const { logits } = await net.predict(fixtureImage(name, shape, seed, block))
+    const error = relativeError(logits.data, expected.logits)
+    rows.push(
+      `${`${network}, bf16`.padEnd(28)} ${String(batch).padStart(5)}   ${error.toExponential(2)}   2e-2`,
+    )
+    const schedule = net.describe()
+    expect(fallbacks(schedule)).toEqual([])
+    expect(
+      schedule.filter(({ op, outputs }) => op === 'convolution' && !outputs[0]!.includes('bf16')),
+    ).toEqual([])
+    expect(error).toBeLessThan(NARROW_BOUND)
+    for (const [i, row] of expected.logits.entries()) {
+      const [first, second] = row.toSorted((a, b) => b - a) as [number, number]
+      const rms = Math.sqrt(row.reduce((sum, value) => sum + value * value, 0) / row.length)
+      if (first - second > CLEAR_LEAD * rms)
+        expect(topOf(logits.data.subarray(i * row.length, (i + 1) * row.length))).toBe(row.indexOf(first))
+    }
+  })
+})
+
+function topOf(row: Float32Array): number {
+  return row.indexOf(Math.max(...row))
+}
+
 interface Classic extends Case {
   readonly network: ModelName
   readonly options: object

@@ -1,4 +1,5 @@
 import { optimize, toPlan } from '../compile/compile.js'
+import { parsePrecision, type Precision } from '../compile/precision.js'
 import type { Preprocessing } from '../data/preprocessing.js'
 import { InvalidArgumentError } from '../errors.js'
 import { Graph, type Mode, type Value } from '../graph/graph.js'
@@ -35,6 +36,11 @@ export interface CompileOptions {
   readonly batch?: number
   /** Height and width of the images. Default: what the network was made for. */
   readonly size?: number | Pair
+  /**
+   * Element type in which activations are kept and multiplied. Parameters, statistics, losses and sums are float32
+   * always. `'bf16'` needs a processor with AVX512_BF16, or a GPU. Default `'f32'`.
+   */
+  readonly precision?: Precision
   readonly signal?: AbortSignal
 }
 
@@ -146,7 +152,7 @@ export class Model<Eval extends string = 'logits', Train extends string = Eval> 
       const program = await device.compile(plan, await this.weights.on(device), options.signal)
       return new TrainingProgram<Train>(this, program, plan, options)
     }
-    const plan = toPlan(optimize(this.trace('evaluation', options)))
+    const plan = toPlan(optimize(this.trace('evaluation', options), parsePrecision(options.precision)))
     const program = await device.compile(plan, await this.weights.on(device), options.signal)
     return new InferenceProgram<Eval>(this.name, program, plan)
   }

@@ -1,4 +1,5 @@
 import { optimize, toPlan } from '../compile/compile.js'
+import { parsePrecision } from '../compile/precision.js'
 import { differentiate } from '../compile/gradient.js'
 import type { Plan } from '../compile/plan.js'
 import { InvalidArgumentError, ShapeError } from '../errors.js'
@@ -281,7 +282,7 @@ function stepPlan(model: Model<string, string>, { training, ...options }: StepOp
       subject: 'accumulate',
     })
   const frozen = frozenNames(model.parameters, freeze)
-  const graph = optimize(model.trace('training', { ...options, frozen }))
+  const graph = optimize(model.trace('training', { ...options, frozen }), parsePrecision(options.precision))
   const logits = graph.outputs.get('logits')!
   const labels =
     loss.labels === 'classes'

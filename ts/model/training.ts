@@ -1,5 +1,6 @@
 import { differentiate } from '../compile/gradient.js'
 import { optimize, toPlan } from '../compile/compile.js'
+import { parsePrecision } from '../compile/precision.js'
 import type { Plan } from '../compile/plan.js'
 import { BusyError, InvalidArgumentError, ShapeError } from '../errors.js'
 import type { Profile, ProfileOptions } from '../runtime/profile.js'
@@ -82,7 +83,7 @@ export class TrainingProgram<Outputs extends string = 'logits'> extends Compiled
   static plan<Outputs extends string>(model: Model<string, Outputs>, options: TrainingOptions): Plan {
     const { freeze = [], inputGradient = true, checkpointing = false } = options
     const frozen = frozenNames(model.parameters, freeze)
-    const graph = optimize(model.trace('training', { ...options, frozen }))
+    const graph = optimize(model.trace('training', { ...options, frozen }), parsePrecision(options.precision))
     const results = [...graph.outputs]
     const seeds = new Map(
       results.map(([name, value]) => [value, graph.input(SEED_PREFIX + name, value.shape)] as const),
