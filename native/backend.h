@@ -93,6 +93,8 @@ class Backend {
   // Host to device, device to host, in the plain layout; both return when done.
   virtual void upload(void* to, const void* from, size_t bytes) = 0;
   virtual void download(void* to, const void* from, size_t bytes) = 0;
+  // Takes memory out of the processor's caches, for measurements.
+  virtual void evict(const void* data, size_t bytes) {}
   // What was found out about kernels' speed; nullptr where nothing is measured.
   virtual TuningTable* tuning() { return nullptr; }
   // Returns when everything that was enqueued is done.

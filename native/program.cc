@@ -1,6 +1,8 @@
 #include "program.h"
 
 #include <algorithm>
+#include <chrono>
+#include <limits>
 #include <new>
 
 #include "checks.h"
@@ -10,6 +12,12 @@
 
 namespace fovea {
 namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double secondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 struct Port {
   std::string name;
@@ -171,25 +179,93 @@ struct Program::State {
     }
   }
 
-  void execute(const std::vector<int>& phases, const std::atomic<bool>& cancelled) {
+  void evict(const Step& step) const {
+    const auto each = [&](const std::vector<int>& numbers, const std::vector<LayoutPtr>& layouts) {
+      for (size_t k = 0; k < numbers.size(); ++k)
+        if (numbers[k] != absent) store->backend().evict(address(numbers[k]), layouts[k]->bytes());
+    };
+    each(step.inputs, step.kernel->inputs);
+    each(step.outputs, step.kernel->outputs);
+  }
+
+  // As `enqueue`; writes the seconds of every step to `seconds`, which has those of all phases.
+  void time(int phase, Caches caches, std::vector<double>& seconds, const std::atomic<bool>& cancelled) {
+    size_t line = 0;
+    for (int earlier = 0; earlier < phase; ++earlier) line += schedule.phases[earlier].steps.size();
+    for (const Step& step : schedule.phases[phase].steps) {
+      checkCancelled(cancelled);
+      if (caches == Caches::warm) step.kernel->enqueue();
+      if (caches == Caches::cold) evict(step);
+      store->backend().synchronize();
+      const auto start = Clock::now();
+      step.kernel->enqueue();
+      store->backend().synchronize();
+      seconds[line++] = secondsSince(start);
+    }
+  }
+
+  // Runs phases, and the constants before them where they have changed, by `enqueue(phase)`.
+  template <class Enqueue>
+  void execute(const std::vector<int>& phases, const Enqueue& enqueue) {
     uint64_t derived = constantsVersion;
     constantsVersion = 0;
     if (derived != store->version()) {
       derived = store->version();
-      enqueue(0, cancelled);
+      enqueue(0);
     }
     for (const int phase : phases) {
       if (!schedule.phases[phase].updates) {
-        enqueue(phase, cancelled);
+        enqueue(phase);
         continue;
       }
       const bool current = schedule.constantsFixed && derived == store->version();
       store->touch();  // before the first write: it counts even if the phase breaks off
       if (current) derived = store->version();
-      enqueue(phase, cancelled);
+      enqueue(phase);
     }
     store->backend().synchronize();
     constantsVersion = derived;
+  }
+
+  template <class Enqueue>
+  void run(std::span<const std::string> phases, std::span<const Input> given, std::span<const Output> wanted,
+           const Enqueue& enqueue) {
+    Backend& backend = store->backend();
+    std::vector<int> order;
+    for (const std::string& name : phases) {
+      const int number = static_cast<int>(indexOf(schedule.phases, name, "phase"));
+      if (number > 0) order.push_back(number);
+    }
+    std::vector<const Port*> from, to;
+    for (const Input& input : given) {
+      from.push_back(&inputs[indexOf(inputs, input.name, "input")]);
+      checkBytes(input.name, from.back()->bytes, input.bytes);
+    }
+    for (const Output& output : wanted) {
+      to.push_back(&outputs[indexOf(outputs, output.name, "output")]);
+      checkBytes(output.name, to.back()->bytes, output.bytes);
+    }
+
+    std::vector<bool> live = liveness.save();
+    try {
+      foresee(order, from, to);
+    } catch (...) {
+      liveness.restore(std::move(live));
+      throw;
+    }
+    live = liveness.save();
+    liveness.clear();
+    try {
+      for (size_t i = 0; i < from.size(); ++i)
+        backend.upload(address(from[i]->slot), given[i].data, given[i].bytes);
+      execute(order, enqueue);
+    } catch (...) {
+      backend.synchronize();
+      throw;
+    }
+    liveness.restore(std::move(live));
+    for (size_t i = 0; i < to.size(); ++i)
+      backend.download(wanted[i].data, address(to[i]->slot), wanted[i].bytes);
   }
 };
 
@@ -200,43 +276,18 @@ Program::~Program() = default;
 
 void Program::run(std::span<const std::string> phases, std::span<const Input> inputs,
                   std::span<const Output> outputs, const std::atomic<bool>& cancelled) {
-  State& state = *state_;
-  Backend& backend = state.store->backend();
-  std::vector<int> order;
-  for (const std::string& name : phases) {
-    const int number = static_cast<int>(indexOf(state.schedule.phases, name, "phase"));
-    if (number > 0) order.push_back(number);
-  }
-  std::vector<const Port*> given, wanted;
-  for (const Input& input : inputs) {
-    given.push_back(&state.inputs[indexOf(state.inputs, input.name, "input")]);
-    checkBytes(input.name, given.back()->bytes, input.bytes);
-  }
-  for (const Output& output : outputs) {
-    wanted.push_back(&state.outputs[indexOf(state.outputs, output.name, "output")]);
-    checkBytes(output.name, wanted.back()->bytes, output.bytes);
-  }
+  state_->run(phases, inputs, outputs, [&](int phase) { state_->enqueue(phase, cancelled); });
+}
 
-  std::vector<bool> live = state.liveness.save();
-  try {
-    state.foresee(order, given, wanted);
-  } catch (...) {
-    state.liveness.restore(std::move(live));
-    throw;
-  }
-  live = state.liveness.save();
-  state.liveness.clear();
-  try {
-    for (size_t i = 0; i < given.size(); ++i)
-      backend.upload(state.address(given[i]->slot), inputs[i].data, inputs[i].bytes);
-    state.execute(order, cancelled);
-  } catch (...) {
-    backend.synchronize();
-    throw;
-  }
-  state.liveness.restore(std::move(live));
-  for (size_t i = 0; i < wanted.size(); ++i)
-    backend.download(outputs[i].data, state.address(wanted[i]->slot), outputs[i].bytes);
+Program::Times Program::profile(std::span<const std::string> phases, std::span<const Input> inputs,
+                                Caches caches, const std::atomic<bool>& cancelled) {
+  Times times;
+  for (const Schedule::Phase& phase : state_->schedule.phases)
+    times.steps.resize(times.steps.size() + phase.steps.size(), std::numeric_limits<double>::quiet_NaN());
+  const auto start = Clock::now();
+  state_->run(phases, inputs, {}, [&](int phase) { state_->time(phase, caches, times.steps, cancelled); });
+  times.total = secondsSince(start);
+  return times;
 }
 
 std::vector<ScheduleEntry> Program::describe() const {
@@ -257,6 +308,7 @@ std::vector<ScheduleEntry> Program::describe() const {
       entry.inputs = names(kernel.inputs);
       entry.outputs = names(kernel.outputs);
       entry.scratchBytes = kernel.scratchBytes;
+      entry.instruction = step.instruction;
       for (size_t k = 0; k < step.outputs.size(); ++k) {
         if (step.outputs[k] == absent) continue;
         entry.bytes += kernel.outputs[k]->bytes();

@@ -17,6 +17,7 @@ struct ScheduleEntry {
   std::vector<std::string> inputs, outputs;  // layouts
   size_t bytes = 0, scratchBytes = 0;        // of the outputs; of the workspace
   bool inPlace = false;
+  int instruction = absent;  // of the plan; absent for a reorder
 };
 
 // A compiled plan: kernels chosen, memory placed and bound. Built and run on the device's thread, destroyed
@@ -43,6 +44,18 @@ class Program {
   // last used up, and BUSY where it reads what an earlier phase computes and that one has not run before it.
   void run(std::span<const std::string> phases, std::span<const Input> inputs,
            std::span<const Output> outputs, const std::atomic<bool>& cancelled);
+
+  // What the processor's caches hold when a step is timed: what the steps before it left there, its own
+  // operands since it has just run once (so that results are wrong where it updates in place), or none of
+  // them.
+  enum class Caches { asTheyAre, warm, cold };
+  struct Times {
+    std::vector<double> steps;  // seconds of the lines of `describe`; NaN for those that did not run
+    double total = 0;           // of the whole run, with the copies of its inputs
+  };
+  // Runs phases as `run` does, one step after the other, and takes the time of each.
+  Times profile(std::span<const std::string> phases, std::span<const Input> inputs, Caches caches,
+                const std::atomic<bool>& cancelled);
 
   std::vector<ScheduleEntry> describe() const;
   // Every block of the arena, and the steps (lines of `describe`) that it is alive for.

@@ -3,9 +3,11 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
-const files = readdirSync('native', { recursive: true })
-  .filter((name) => /\.(cc|h)$/.test(name))
-  .map((name) => join('native', name))
+const files = ['native', 'bench/native'].flatMap((folder) =>
+  readdirSync(folder, { recursive: true })
+    .filter((name) => /\.(cc|h)$/.test(name))
+    .map((name) => join(folder, name)),
+)
 const mode = process.argv.includes('--check') ? ['--dry-run', '--Werror'] : ['-i']
 const { status } = spawnSync('npx', ['clang-format', ...mode, ...files], { stdio: 'inherit' })
 process.exit(status ?? 1)

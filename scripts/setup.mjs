@@ -28,13 +28,16 @@ function step(name, body) {
   process.stderr.write(`${((performance.now() - start) / 1000).toFixed(1)} s\n`)
 }
 
+function folderOf(entry) {
+  return entry.parentPath ?? entry.path
+}
+
 function newest(folder, pattern) {
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && pattern.test(entry.name))
-    .reduce(
-      (time, entry) => Math.max(time, statSync(join(entry.parentPath ?? entry.path, entry.name)).mtimeMs),
-      0,
+    .filter(
+      (entry) => entry.isFile() && pattern.test(entry.name) && !folderOf(entry).includes('node_modules'),
     )
+    .reduce((time, entry) => Math.max(time, statSync(join(folderOf(entry), entry.name)).mtimeMs), 0)
 }
 
 function modified(path) {
@@ -67,6 +70,6 @@ if (modified(ADDON) < Math.max(newest('native', /\.(cc|h)$/), modified(join(root
   step('building the native addon', () => run('npm', ['run', 'build:native']))
 if (
   modified(join(root, 'dist/.tsbuildinfo')) <
-  Math.max(...['ts', 'models', 'examples'].map((f) => newest(f, /\.ts$/)))
+  Math.max(...['ts', 'models', 'examples', 'bench'].map((f) => newest(f, /\.ts$/)))
 )
   step('compiling TypeScript', () => run('npm', ['run', 'build:ts']))

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "allocation.h"
+#include "caches.h"
 #include "families.h"
 #include "machine.h"
 #include "threads.h"
@@ -178,6 +179,7 @@ class CpuBackend final : public Backend {
   void upload(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
   void download(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
   void synchronize() override { context_.stream.wait(); }
+  void evict(const void* data, size_t bytes) override { cpu::evict(data, bytes); }
 
  private:
   // Gives every failure the instruction's name and shapes.

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "allocation.h"
+#include "caches.h"
 
 namespace fovea::cpu {
 namespace {
@@ -56,7 +57,7 @@ class Bench {
 
   // What a kernel reads is not in the processor's caches: in a network, weights never are.
   void time(Trial& trial) {
-    for (const Block& block : inputs_) evict(block);
+    for (const Block& block : inputs_) evict(block.data(), block.bytes);
     const auto start = Clock::now();
     trial.kernel->enqueue();
     trial.seconds = std::min(trial.seconds, std::chrono::duration<double>(Clock::now() - start).count());
@@ -80,14 +81,6 @@ class Bench {
     block.memory = allocateAligned(block.bytes, context_.meter);
     // Untouched pages would all be one page of zeros, and fast.
     std::memset(block.memory->data(), 0, block.bytes);
-  }
-
-  static void evict([[maybe_unused]] const Block& block) {
-#if defined(__x86_64__)
-    constexpr size_t line = 64;
-    for (size_t i = 0; i < block.bytes; i += line)
-      __builtin_ia32_clflush(static_cast<const char*>(block.data()) + i);
-#endif
   }
 
   const Context& context_;

@@ -1,5 +1,7 @@
 #include "program.h"
 
+#include <algorithm>
+
 #include "../checks.h"
 
 namespace fovea {
@@ -22,6 +24,15 @@ Napi::Array namesOf(Napi::Env env, const std::vector<std::string>& names) {
   return array;
 }
 
+Program::Caches readCaches(const Napi::Value& value) {
+  const std::string name = readName(value, "caches");
+  if (name == "as they are") return Program::Caches::asTheyAre;
+  if (name == "warm") return Program::Caches::warm;
+  if (name == "cold") return Program::Caches::cold;
+  throw Error("INVALID_ARGUMENT", "caches: expected as they are, warm or cold, got " + name, "caches",
+              "as they are, warm, cold", name);
+}
+
 }  // namespace
 
 // One call's worth of work, from its reading to its settling.
@@ -36,8 +47,9 @@ struct ProgramWrap::Run {
 Napi::Function ProgramWrap::define(Napi::Env env) {
   return DefineClass(
       env, name,
-      {InstanceMethod<&ProgramWrap::run>("run"), InstanceMethod<&ProgramWrap::describe>("describe"),
-       InstanceMethod<&ProgramWrap::arena>("arena"), InstanceAccessor<&ProgramWrap::arenaBytes>("arenaBytes"),
+      {InstanceMethod<&ProgramWrap::run>("run"), InstanceMethod<&ProgramWrap::profile>("profile"),
+       InstanceMethod<&ProgramWrap::describe>("describe"), InstanceMethod<&ProgramWrap::arena>("arena"),
+       InstanceAccessor<&ProgramWrap::arenaBytes>("arenaBytes"),
        InstanceMethod<&ProgramWrap::dispose>("dispose")});
 }
 
@@ -134,6 +146,31 @@ Napi::Value ProgramWrap::run(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value ProgramWrap::profile(const Napi::CallbackInfo& info) {
+  return promised(info.Env(), [&]() -> Napi::Value {
+    const auto run = std::make_shared<Run>();
+    const auto times = std::make_shared<Program::Times>();
+    run->program = program();
+    run->phases = readNames(info[0], "phases");
+    run->staging = takeStaging();
+    readInputs(info[1], *run);
+    return device_->submit(
+        info.Env(), info[3],
+        [run, times, caches = readCaches(info[2])](const std::atomic<bool>& cancelled) {
+          *times = run->program->profile(run->phases, run->inputs, caches, cancelled);
+        },
+        [run, times, pool = pool_](Napi::Env env) -> Napi::Value {
+          if (pool->size() < pooled) pool->push_back(std::move(run->staging));
+          auto steps = Napi::Float64Array::New(env, times->steps.size());
+          std::ranges::copy(times->steps, steps.Data());
+          const auto result = Napi::Object::New(env);
+          result.Set("steps", steps);
+          result.Set("total", times->total);
+          return result;
+        });
+  });
+}
+
 Napi::Value ProgramWrap::describe(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&] {
@@ -151,6 +188,7 @@ Napi::Value ProgramWrap::describe(const Napi::CallbackInfo& info) {
       line.Set("bytes", static_cast<double>(entry.bytes));
       line.Set("scratchBytes", static_cast<double>(entry.scratchBytes));
       line.Set("inPlace", entry.inPlace);
+      line.Set("instruction", entry.instruction);
       result.Set(i, line);
     }
     return result;

@@ -31,6 +31,7 @@ class ProgramWrap final : public Wrap<ProgramWrap> {
   struct Run;
 
   Napi::Value run(const Napi::CallbackInfo& info);
+  Napi::Value profile(const Napi::CallbackInfo& info);
   Napi::Value describe(const Napi::CallbackInfo& info);
   Napi::Value arena(const Napi::CallbackInfo& info);
   Napi::Value arenaBytes(const Napi::CallbackInfo& info);

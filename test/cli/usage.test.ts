@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { fovea, MAIN, node, root, type JsonError } from './fovea.js'
 
-const COMMANDS = ['classify', 'predict', 'evaluate', 'summary', 'list', 'data']
+const COMMANDS = ['classify', 'predict', 'evaluate', 'summary', 'profile', 'bench', 'list', 'data']
 
 test('the package names the compiled entry, which has a shebang', async () => {
   const { bin, version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
@@ -106,6 +106,10 @@ test.each([
   ],
   [['evaluate', '--model', 'resnet20', '--data', 'mnist', '--crops', '5'], /1, 10 or 144/],
   [['predict', '--model', 'resnet20', '--weights', 'x'], /required option '--input/],
+  [['profile'], /missing required argument 'name'/],
+  [['profile', 'resnet50', '--runs', '0'], /--runs.*positive integer/],
+  [['bench', 'resnet5O'], /no network 'resnet5O'; did you mean resnet50/],
+  [['bench', 'lenet5', '--batch', '1,many'], /list of positive integers, such as 1,8/],
   [['data', 'imagenet'], /no data set 'imagenet'; there are mnist, fashion-mnist, cifar10/],
 ])('fovea %j is wrong usage', async (args, message) => {
   const plain = await fovea(args)

@@ -15,6 +15,12 @@ export interface Program {
     outputs: unknown,
     token?: unknown,
   ): Promise<Record<string, ArrayBuffer>>
+  profile(
+    phases: unknown,
+    inputs: unknown,
+    caches: unknown,
+    token?: unknown,
+  ): Promise<{ steps: Float64Array; total: number }>
   describe(): {
     phase: string
     op: string
@@ -25,6 +31,7 @@ export interface Program {
     bytes: number
     scratchBytes: number
     inPlace: boolean
+    instruction: number
   }[]
   arena(): { offset: number; bytes: number; first: number; last: number }[]
   readonly arenaBytes: number

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { CommanderError, type Command, Command as Program } from 'commander'
 import { createRequire } from 'node:module'
+import { benchCommand } from './commands/bench.js'
 import { classifyCommand } from './commands/classify.js'
 import { dataCommand } from './commands/data.js'
 import { doctorCommand } from './commands/doctor.js'
@@ -8,6 +9,7 @@ import { evaluateCommand } from './commands/evaluate.js'
 import { finetuneCommand } from './commands/finetune.js'
 import { listCommand } from './commands/list.js'
 import { predictCommand } from './commands/predict.js'
+import { profileCommand } from './commands/profile.js'
 import { reportCommand } from './commands/report.js'
 import { summaryCommand } from './commands/summary.js'
 import { trainCommand } from './commands/train.js'
@@ -34,6 +36,8 @@ function program(): Command {
     finetuneCommand(),
     reportCommand(),
     summaryCommand(),
+    profileCommand(),
+    benchCommand(),
     listCommand(),
     dataCommand(),
     doctorCommand(),

@@ -335,26 +335,28 @@ function recordUpdate(
   const scalars = graph.input('scalars', [4])
   const norm = graph.add('gradientNorm', [...gradients.values()], {}, [{ shape: [1], dtype: 'f32' }])[0]!
   graph.outputs.set('norm', norm)
-  for (const [parameter, gradient] of gradients) {
-    const group = groups.find(({ match }) => matches(match, parameter.name))
-    const decays = decay === 'all' || parameter.role === 'convolution' || parameter.role === 'linear'
-    const value = graph.parameter(parameter)
-    const state = optimizer.state.map((kind) => besideParameter(graph, kind, parameter))
-    optimizer.record(
-      graph,
-      { parameter: value, gradient, scalars, norm, state },
-      {
-        lrScale: group?.lrScale ?? 1,
-        weightDecay: group?.weightDecay ?? (decays ? optimizer.weightDecay : 0),
-        maxNorm: clipNorm,
-      },
-    )
-    if (accumulate > 1) graph.add('clear', [gradient], {}, [gradient])
-    if (average !== undefined) {
-      const kept = besideParameter(graph, AVERAGE, parameter)
-      graph.add('movingAverage', [kept, value], { decay: average }, [kept])
-    }
-  }
+  for (const [parameter, gradient] of gradients)
+    // An update has no layer of its own: it goes by the parameter's name.
+    graph.within(parameter.name, () => {
+      const group = groups.find(({ match }) => matches(match, parameter.name))
+      const decays = decay === 'all' || parameter.role === 'convolution' || parameter.role === 'linear'
+      const value = graph.parameter(parameter)
+      const state = optimizer.state.map((kind) => besideParameter(graph, kind, parameter))
+      optimizer.record(
+        graph,
+        { parameter: value, gradient, scalars, norm, state },
+        {
+          lrScale: group?.lrScale ?? 1,
+          weightDecay: group?.weightDecay ?? (decays ? optimizer.weightDecay : 0),
+          maxNorm: clipNorm,
+        },
+      )
+      if (accumulate > 1) graph.add('clear', [gradient], {}, [gradient])
+      if (average !== undefined) {
+        const kept = besideParameter(graph, AVERAGE, parameter)
+        graph.add('movingAverage', [kept, value], { decay: average }, [kept])
+      }
+    })
 }
 
 /** Adds what the plan keeps beside the weights to the store: averages start as the weights. */

@@ -3,6 +3,7 @@ import { optimize, toPlan } from '../compile/compile.js'
 import { parsePrecision } from '../compile/precision.js'
 import type { Plan } from '../compile/plan.js'
 import { BusyError, InvalidArgumentError, ShapeError } from '../errors.js'
+import type { Profile, ProfileOptions } from '../runtime/profile.js'
 import type { Program } from '../runtime/program.js'
 import { CompiledProgram } from './compiled.js'
 import { formatShape, sameShape, type Shape, type Tensor } from '../tensor.js'
@@ -185,6 +186,15 @@ export class TrainingProgram<Outputs extends string = 'logits'> extends Compiled
         return [SEED_PREFIX + name, gradient.data]
       }),
     )
+  }
+
+  /** @throws BusyError between `forward` and its `backward` (or `discard`): their activations would be lost */
+  override async profile(options: ProfileOptions = {}): Promise<Profile> {
+    if (this.waiting)
+      throw new BusyError(`${this.model.name}: a profile before the backward (or discard) of a forward`, {
+        subject: this.model.name,
+      })
+    return super.profile(options)
   }
 
   private named(results: Readonly<Record<string, Tensor>>): Gradients {

@@ -102,7 +102,14 @@ export interface NativeProgram {
     outputs: readonly string[],
     token?: NativeCancelToken,
   ): Promise<Record<string, ArrayBuffer>>
+  profile(
+    phases: readonly string[],
+    inputs: Readonly<Record<string, HostArray>>,
+    caches: 'as they are' | 'warm' | 'cold',
+    token?: NativeCancelToken,
+  ): Promise<{ steps: Float64Array; total: number }>
   describe(): ScheduleEntry[]
+  arena(): ArenaBlock[]
   dispose(): void
 }
 
@@ -121,6 +128,16 @@ export interface ScheduleEntry {
   readonly bytes: number
   readonly scratchBytes: number
   readonly inPlace: boolean
+  /** Number in the plan; -1 for a reorder. */
+  readonly instruction: number
+}
+
+/** A block of a program's memory, and the first and last line of its schedule that it is alive for. */
+export interface ArenaBlock {
+  readonly offset: number
+  readonly bytes: number
+  readonly first: number
+  readonly last: number
 }
 
 let addon: Addon | null = null

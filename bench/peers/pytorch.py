@@ -1,12 +1,12 @@
-"""One contender of bench/training.ts: training steps of a torchvision network in PyTorch on the CPU.
+"""PyTorch on the CPU as a contender of bench/networks.ts: a torchvision network with random weights.
 
-    python training.py NETWORK BATCH THREADS default|channels_last
+    python pytorch.py NETWORK inference|training BATCH THREADS default|channels_last
 
 Says {"ready": ...} when it is set up; then each line "go N" on standard input makes it run N steps, which it answers
 with {"milliseconds": [...], "peakMiB": ...}. Needs torch and torchvision.
 """
 import json
-import resource
+import re
 import sys
 import time
 import types
@@ -24,37 +24,50 @@ except RuntimeError:  # a CUDA build of torchvision beside CPU torch: its C++ op
     sys.modules["torchvision._meta_registrations"] = types.ModuleType("torchvision._meta_registrations")
     import torchvision.models as zoo
 
+AUXILIARY = {"googlenet": ("aux_logits1", "aux_logits2"), "inception_v3": ("aux_logits",)}
+
 
 def say(**message):
     print(json.dumps(message), flush=True)
 
 
+def peak_mib():
+    """The usual ru_maxrss begins with what the process had resident that started this one."""
+    with open("/proc/self/status") as status:
+        return int(re.search(r"VmHWM:\s*(\d+) kB", status.read())[1]) / 1024
+
+
 def main():
-    network, batch, threads, layout = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+    network, mode, batch, threads, layout = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    options = {"aux_logits": True, "init_weights": False} if network == "googlenet" else {}
-    model = getattr(zoo, network)(weights=None, **options).train()
-    images = torch.randn(batch, 3, 224, 224)
+    heads = AUXILIARY.get(network, ())
+    options = {"aux_logits": True, "init_weights": False} if heads else {}
+    model = getattr(zoo, network)(weights=None, **options).train(mode == "training")
+    size = 299 if network == "inception_v3" else 224
+    images = torch.randn(batch, 3, size, size)
     labels = torch.randint(1000, (batch,))
     if layout == "channels_last":
         model = model.to(memory_format=torch.channels_last)
         images = images.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
 
-    def step():
+    def train():
         optimizer.zero_grad(set_to_none=True)
         output = model(images)
-        if network == "googlenet":
-            heads = (output.aux_logits1, output.aux_logits2)
-            loss = F.cross_entropy(output.logits, labels) + 0.3 * sum(F.cross_entropy(head, labels) for head in heads)
-        else:
-            loss = F.cross_entropy(output, labels)
+        loss = F.cross_entropy(output.logits if heads else output, labels)
+        for head in heads:
+            loss = loss + 0.3 * F.cross_entropy(getattr(output, head), labels)
         loss.backward()
         optimizer.step()
         return loss.item()
 
-    say(ready=f"PyTorch {torch.__version__}")
+    def predict():
+        with torch.inference_mode():
+            return model(images)
+
+    step = train if mode == "training" else predict
+    say(ready=f"PyTorch {torch.__version__}", output=None)
     for line in sys.stdin:
         count = int(line.split()[1])
         times = []
@@ -62,7 +75,7 @@ def main():
             start = time.perf_counter()
             step()
             times.append(1000 * (time.perf_counter() - start))
-        say(milliseconds=times, peakMiB=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        say(milliseconds=times, peakMiB=peak_mib())
 
 
 main()

@@ -1,0 +1,119 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createModel } from '../../models/index.js'
+import { median } from '../../ts/report/quartiles.js'
+import { Contender } from './contender.js'
+import type { Case } from './networks.js'
+import { toOnnx } from './onnx.js'
+import { callsFor } from './statistics.js'
+
+/** Whom fovea is compared with. */
+export const CONTENDERS = ['onnxruntime', 'tfjs', 'pytorch', 'pytorch-channels-last'] as const
+export type Opponent = (typeof CONTENDERS)[number]
+export type ContenderName = 'fovea' | Opponent
+
+export interface Setting {
+  readonly threads: number
+  /** A Python that has torch and torchvision. */
+  readonly python: string | undefined
+}
+
+const worker = (name: string) => fileURLToPath(new URL(`../workers/${name}.js`, import.meta.url))
+const PYTORCH = fileURLToPath(new URL('../../../bench/peers/pytorch.py', import.meta.url))
+
+/** Which contenders can run a case: the others do not train, or need a Python that was not given. */
+export function able(name: ContenderName, { mode }: Case, { python }: Setting): boolean {
+  if (name.startsWith('pytorch')) return python !== undefined
+  return name === 'fovea' || mode === 'inference'
+}
+
+/** A folder with a network's weights in the formats of all contenders, which is removed afterwards. */
+export class WeightFiles {
+  private constructor(
+    private readonly folder: string,
+    readonly shape: readonly number[],
+  ) {}
+
+  static async write({ network, mode, batch }: Case, names: readonly ContenderName[]): Promise<WeightFiles> {
+    const model = createModel(network)
+    const { channels, size } = model.info.input
+    const files = new WeightFiles(await mkdtemp(join(tmpdir(), 'fovea-bench-')), [
+      batch,
+      channels,
+      size,
+      size,
+    ])
+    if (mode === 'inference') await model.save(files.safetensors)
+    if (names.includes('onnxruntime')) await writeFile(files.onnx, await toOnnx(model, batch))
+    return files
+  }
+
+  get safetensors(): string {
+    return join(this.folder, 'weights.safetensors')
+  }
+
+  get onnx(): string {
+    return join(this.folder, 'network.onnx')
+  }
+
+  remove(): Promise<void> {
+    return rm(this.folder, { recursive: true })
+  }
+}
+
+/** Starts a contender on a case. */
+export function start(
+  name: ContenderName,
+  { network, mode, batch }: Case,
+  files: WeightFiles,
+  { threads, python }: Setting,
+): Promise<Contender> {
+  const [images, team] = [String(batch), String(threads)]
+  const weights = mode === 'inference' ? [files.safetensors] : []
+  const node = (script: string, ...args: readonly string[]) =>
+    Contender.start(process.execPath, [worker(script), ...args])
+  if (name === 'fovea') return node('fovea', network, mode, images, team, ...weights)
+  if (name === 'onnxruntime') return node('onnxruntime', files.onnx, team, files.shape.join(','))
+  if (name === 'tfjs') return node('tfjs', network, images, files.safetensors)
+  const layout = name === 'pytorch' ? 'default' : 'channels_last'
+  return Contender.start(python!, [PYTORCH, network, mode, images, team, layout])
+}
+
+/** A contender's figures: milliseconds a step, one number a round. */
+export interface Figures {
+  readonly times: readonly number[]
+  readonly peakMiB: number
+}
+
+/**
+ * Lets contenders have their rounds in turn, so that a drift of the machine meets all alike. In each round a
+ * contender runs as many steps as fill a tenth of a second. One that has taken `patience` seconds stops there.
+ */
+export async function interleaved<Name extends string>(
+  contenders: ReadonlyMap<Name, Contender>,
+  { rounds, patience = 60 }: { readonly rounds: number; readonly patience?: number },
+): Promise<Map<Name, Figures>> {
+  const names = [...contenders.keys()]
+  const steps = new Map<Name, number>()
+  const spent = new Map<Name, number>()
+  const figures = new Map<Name, { times: number[]; peakMiB: number }>()
+  for (const [name, contender] of contenders) {
+    // What is made at the first step is no part of it; the second tells how many fill a round.
+    const { milliseconds } = await contender.round(2)
+    steps.set(name, callsFor(milliseconds[1]!))
+    figures.set(name, { times: [], peakMiB: 0 })
+    spent.set(name, 0)
+  }
+  for (let round = 0; round < rounds; round++)
+    for (const name of round % 2 ? names : names.toReversed()) {
+      const one = figures.get(name)!
+      if (round > 0 && spent.get(name)! > 1000 * patience) continue
+      const { milliseconds, peakMiB } = await contenders.get(name)!.round(steps.get(name)!)
+      one.times.push(median(milliseconds))
+      one.peakMiB = peakMiB
+      spent.set(name, spent.get(name)! + milliseconds.reduce((a, b) => a + b, 0))
+    }
+  return figures
+}
