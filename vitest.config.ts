@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/long/**'],
+    exclude: ['test/long/**', 'test/cuda/simulated/**'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 120_000,
