@@ -13,31 +13,32 @@ size_t bytesOf(const TensorSpec& spec) {
 
 bool CudaLayout::equals(const Layout& other) const {
   const auto* that = dynamic_cast<const CudaLayout*>(&other);
-  return that && format_ == that->format_ && bytes_ == that->bytes_;
+  return that && format_ == that->format_ && dtype_ == that->dtype_ && bytes_ == that->bytes_;
 }
 
 std::string CudaLayout::name() const {
-  switch (format_) {
-    case Format::plain:
-      return "plain";
-    case Format::channelsLast:
-      return "nhwc";
-    default:
-      return "opaque";
-  }
+  if (format_ == Format::opaque) return "opaque";
+  const std::string name = format_ == Format::plain ? "plain" : "nhwc";
+  return sizeOf(dtype_) == 2 ? name + " " + nameOf(dtype_) : name;
 }
 
 LayoutPtr plainLayout(const TensorSpec& spec) {
-  return std::make_shared<CudaLayout>(CudaLayout::Format::plain, bytesOf(spec));
+  return std::make_shared<CudaLayout>(CudaLayout::Format::plain, spec.dtype, bytesOf(spec));
 }
 
 LayoutPtr channelsLastLayout(const TensorSpec& spec) {
   if (!hasChannelsLast(spec.shape)) return plainLayout(spec);
-  return std::make_shared<CudaLayout>(CudaLayout::Format::channelsLast, bytesOf(spec));
+  return std::make_shared<CudaLayout>(CudaLayout::Format::channelsLast, spec.dtype, bytesOf(spec));
 }
 
 LayoutPtr opaqueLayout(size_t bytes) {
-  return std::make_shared<CudaLayout>(CudaLayout::Format::opaque, bytes);
+  return std::make_shared<CudaLayout>(CudaLayout::Format::opaque, DType::opaque, bytes);
+}
+
+LayoutPtr retyped(const LayoutPtr& layout, const TensorSpec& spec) {
+  const auto* known = dynamic_cast<const CudaLayout*>(layout.get());
+  if (!known || known->format() == CudaLayout::Format::opaque) return layout;
+  return known->format() == CudaLayout::Format::plain ? plainLayout(spec) : channelsLastLayout(spec);
 }
 
 bool hasChannelsLast(const Shape& shape) {

@@ -5,23 +5,26 @@
 
 namespace fovea::cuda {
 
-// How a tensor lies in device memory. Tensors of four dimensions that a library or a kernel of ours works on
-// are channels last: NHWC for activations, KRSC for weights. Both are dense, so elementwise work runs over
-// either.
+// How a tensor lies in device memory, perhaps with elements of another type than the plan's. Tensors of four
+// dimensions that a library or a kernel of ours works on are channels last: NHWC for activations, KRSC for
+// weights. Both are dense, so elementwise work runs over either.
 class CudaLayout final : public Layout {
  public:
   enum class Format { plain, channelsLast, opaque };
-  CudaLayout(Format format, size_t bytes) : format_(format), bytes_(bytes) {}
+  CudaLayout(Format format, DType dtype, size_t bytes) : format_(format), dtype_(dtype), bytes_(bytes) {}
 
   size_t bytes() const override { return bytes_; }
   bool equals(const Layout& other) const override;
-  bool elementwise() const override { return format_ != Format::opaque; }
+  // Updates are computed in float32.
+  bool elementwise() const override { return format_ != Format::opaque && dtype_ == DType::f32; }
   std::string name() const override;
 
   Format format() const { return format_; }
+  DType dtype() const { return dtype_; }
 
  private:
   Format format_;
+  DType dtype_;
   size_t bytes_;
 };
 
@@ -31,6 +34,9 @@ LayoutPtr plainLayout(const TensorSpec& spec);
 LayoutPtr channelsLastLayout(const TensorSpec& spec);
 // What a forward kernel keeps for its backward half.
 LayoutPtr opaqueLayout(size_t bytes);
+
+// The same format for a tensor with elements of another type.
+LayoutPtr retyped(const LayoutPtr& layout, const TensorSpec& spec);
 
 // Whether plain and channels last differ for this shape.
 bool hasChannelsLast(const Shape& shape);

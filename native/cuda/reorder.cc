@@ -45,12 +45,25 @@ KernelPtr prepareReorder(const std::shared_ptr<const Context>& context, const Te
   if (!source || !target || source->format() == Format::opaque || target->format() == Format::opaque)
     throw unsupported("an opaque tensor has one layout only");
 
+  const bool converts = source->dtype() != target->dtype();
+  const auto typeOf = [&](DType dtype) { return converts ? kernelType(dtype) : moverType(dtype); };
+  const Defines types{{"FROM", typeOf(source->dtype())}, {"TO", typeOf(target->dtype())}};
+  if (source->format() == target->format()) {
+    auto kernel = std::make_unique<StreamKernel>(request, "fovea:convert");
+    kernel->inputs = {from};
+    kernel->outputs = {to};
+    const int64_t count = elementCount(spec.shape);
+    kernel->body = [function = context->function("reorder", "convert", types), count,
+                    grid = gridFor(*context, count)](const Pointers& p) {
+      function.launch(grid, {threadsPerBlock}, in(p, 0), out(p, 0), count);
+    };
+    return kernel;
+  }
   const auto [n, c, h, w] = imageOf(spec.shape);
   const bool gather = target->format() == Format::channelsLast;
   const int64_t batch = n, rows = gather ? c : h * w, columns = gather ? h * w : c;
   constexpr int64_t narrow = 8;
   const bool tiled = std::min(rows, columns) >= narrow;
-  const Defines types{{"FROM", moverType(spec.dtype)}, {"TO", moverType(spec.dtype)}};
   auto kernel = std::make_unique<StreamKernel>(request, gather ? "fovea:toNhwc" : "fovea:toNchw");
   kernel->inputs = {from};
   kernel->outputs = {to};

@@ -150,9 +150,9 @@ describe('registry', () => {
     // @ts-expect-error: no such network
     expect(() => createModel('resnet51')).toThrow(/no network 'resnet51'; did you mean resnet50/)
     // @ts-expect-error: no such option
-    createModel('resnet50', { clases: 10 })
+    expect(() => createModel('resnet50', { clases: 10 })).toThrow(/resnet50 has no option 'clases'/)
     // @ts-expect-error: an option of another network
-    createModel('vgg16', { shortcut: 'B' })
+    expect(() => createModel('vgg16', { shortcut: 'B' })).toThrow(/vgg16 has no option 'shortcut'/)
   })
 
   it('refuses numbers of classes that are none', () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createModel, type ModelName } from '../../../models/index.js'
 import type { Model } from '../../../ts/model/model.js'
+import type { Precision } from '../../../ts/compile/precision.js'
 import { Device } from '../../../ts/runtime/device.js'
 import { tensor, type Tensor } from '../../../ts/tensor.js'
 import { buildSimulator } from '../../cudasim/build.js'
@@ -18,8 +19,9 @@ type AnyModel = Model<'logits', string>
 let cpu: Device
 let cuda: Device
 beforeAll(async () => {
-  cpu = await Device.open('cpu')
-  cuda = await Device.open('cuda', { cudaPath: process.env.FOVEA_CUDA_PATH ?? buildSimulator() })
+  cpu = await Device.open('cpu', { tuning: 'off' })
+  const cudaPath = process.env.FOVEA_CUDA_PATH ?? buildSimulator()
+  cuda = await Device.open('cuda', { cudaPath, tuning: 'off' })
 }, 600_000)
 afterAll(() => {
   cpu.close()
@@ -46,14 +48,36 @@ const EVALUATED: readonly (readonly [ModelName, number])[] = [
   ['densenet_bc', 32],
 ]
 
-async function evaluated(device: Device, name: ModelName, size: number): Promise<Float32Array> {
+async function evaluated(
+  device: Device,
+  name: ModelName,
+  size: number,
+  precision: Precision = 'f32',
+): Promise<Float32Array> {
   const model = createModel(name, { classes: 10 }) as AnyModel
   await setFixtureWeights(model)
   const shape = [2, name.startsWith('lenet') ? 1 : 3, size, size]
-  using net = await model.compile(device, { batch: 2, size: [size, size] })
+  using net = await model.compile(device, { batch: 2, size: [size, size], precision })
   const { logits } = await net.predict(fixtureImage('small', shape, 0, 8))
   return Float32Array.from(logits.data)
 }
+
+test.each([
+  ['f16', 3e-3],
+  ['bf16', 2e-2],
+] as const)('activations in %s', async (precision, bound) => {
+  for (const [name, size] of [
+    ['alexnet', 64],
+    ['googlenet', 64],
+    ['resnet20', 32],
+    ['densenet_bc', 32],
+  ] as const) {
+    const expected = await evaluated(cpu, name, size)
+    const error = relativeL2(await evaluated(cuda, name, size, precision), expected)
+    expect(error, name).toBeLessThan(bound)
+    expect(error, name).toBeGreaterThan(1e-6)
+  }
+})
 
 test.each(EVALUATED)('%s, evaluated at %d pixels', async (name, size) => {
   const [expected, got] = await both((device) => evaluated(device, name, size))
