@@ -4,7 +4,7 @@ import { createModel, type ModelName } from '../../models/index.js'
 import type { Model } from '../../ts/model/model.js'
 import { Device } from '../../ts/runtime/device.js'
 import { fixtureImage, setFixtureWeights } from '../support/fixture-weights.js'
-import { fallbacks, usesWinograd, withWinograd } from '../support/kernels.js'
+import { bf16Missing, fallbacks, usesWinograd, withWinograd } from '../support/kernels.js'
 import { readReference, relativeError, TORCHVISION_NETWORKS } from '../support/reference.js'
 
 type AnyModel = Model<'logits', string>
@@ -89,13 +89,13 @@ describe('logits with activations in bf16', () => {
     const [batch, , height, width] = shape as [number, number, number, number]
     const model = createModel(network)
     await setFixtureWeights(model, seed)
-    const compiled = model.compile(device, { batch, size: [height, width], precision: 'bf16' })
-    const unsupported = await compiled.then(
-      () => null,
-      (error: Error) => (error.message.includes('AVX512_BF16') ? error.message : null),
-    )
-    if (unsupported) return void console.log(`${network} in bf16 skipped: ${unsupported}`)
-    using net = await compiled
+    const compile = () => model.compile(device, { batch, size: [height, width], precision: 'bf16' })
+    const missing = await bf16Missing(compile())
+    if (missing) {
+      console.log(`${network} in bf16 skipped: ${missing}`)
+      return
+    }
+    using net = await compile()
     const { logits } = await net.predict(fixtureImage(name, shape, seed, block))
     const error = relativeError(logits.data, expected.logits)
     rows.push(

@@ -21,11 +21,22 @@ export async function withWinograd(
   work: (device: Device) => Promise<void>,
 ): Promise<void> {
   using device = await Device.open('cpu', { tuning: 'fast' })
-  {
-    using program = await compile(device)
-    void program
-  }
+  const program = await compile(device)
+  program[Symbol.dispose]()
   const problems = Object.keys(device.kernelChoices())
   device.useKernels(Object.fromEntries(problems.map((problem) => [problem, 'winograd'])))
   await work(device)
+}
+
+/** Why this processor cannot compute in bf16, if it cannot: what a program that was compiled for it says. */
+export async function bf16Missing(compiled: Promise<Disposable>): Promise<string | null> {
+  try {
+    const program = await compiled
+    program[Symbol.dispose]()
+    return null
+  } catch (error) {
+    const { message } = error as Error
+    if (message.includes('AVX512_BF16')) return message
+    throw error
+  }
 }

@@ -14,10 +14,10 @@ const PRECISIONS: readonly string[] = ['f32', 'bf16', 'f16'] satisfies Precision
  */
 export function parsePrecision(precision: Precision = 'f32'): Precision {
   if (PRECISIONS.includes(precision)) return precision
-  throw new InvalidArgumentError(`precision must be f32, bf16 or f16, got ${String(precision)}`, {
+  throw new InvalidArgumentError(`precision must be f32, bf16 or f16, got ${precision as string}`, {
     subject: 'precision',
     expected: PRECISIONS.join(', '),
-    got: String(precision),
+    got: precision,
   })
 }
 
