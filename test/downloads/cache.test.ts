@@ -7,12 +7,7 @@ import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
 import { DownloadError } from '../../ts/errors.js'
 import { writeAtomically } from '../../ts/files/atomic-write.js'
 import { cacheFolder } from '../../ts/files/cache-folder.js'
-import {
-  formatBytes,
-  receiptHolds,
-  writeReceipt,
-  writingTo,
-} from '../../ts/io/cache.js'
+import { formatBytes, receiptHolds, writeReceipt, writingTo } from '../../ts/io/cache.js'
 import { fetchFile } from '../../ts/io/download.js'
 import { failure, filesIn, noise, serve, sha256, temporaryFolder } from './helpers.js'
 
