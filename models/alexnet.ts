@@ -15,7 +15,7 @@ import {
   sequential,
   type LocalResponseNormOptions,
 } from '../ts/nn/index.js'
-import { checkSizes } from './options.js'
+import { checkOptions, count, norm, oneOf, probability, type Rules } from './options.js'
 
 export interface AlexNetOptions {
   /** Default 1000. */
@@ -23,6 +23,8 @@ export interface AlexNetOptions {
   /** Probability of dropout before the two hidden layers of the classifier. Default 0.5. */
   readonly dropout?: number
 }
+
+const RULES: Rules<AlexNetOptions> = { classes: count, dropout: probability }
 
 /** The one column that the second paper's networks have, with torchvision's names and its pooling to 6 x 6. */
 class AlexNet extends Network {
@@ -73,6 +75,13 @@ export interface OriginalAlexNetOptions extends AlexNetOptions {
   readonly localResponseNorm?: LocalResponseNormOptions
 }
 
+const ORIGINAL_RULES: Rules<OriginalAlexNetOptions> = {
+  ...RULES,
+  groups: oneOf(1, 2),
+  order: oneOf('normaliseThenPool', 'poolThenNormalise'),
+  localResponseNorm: norm,
+}
+
 /** Figure 2 of Krizhevsky et al. 2012; layers are named as in Caffe. */
 class OriginalAlexNet extends Network {
   readonly conv1
@@ -92,10 +101,10 @@ class OriginalAlexNet extends Network {
   constructor(options: OriginalAlexNetOptions) {
     super()
     const { classes = 1000, groups = 2, order = 'normaliseThenPool', dropout: p = 0.5 } = options
-    const norm: Layer = (x) => localResponseNorm(x, options.localResponseNorm)
+    const normalise: Layer = (x) => localResponseNorm(x, options.localResponseNorm)
     const pool = () => maxPool2d({ kernel: 3, stride: 2 })
     const normalisedPool = () =>
-      order === 'normaliseThenPool' ? sequential(norm, pool()) : sequential(pool(), norm)
+      order === 'normaliseThenPool' ? sequential(normalise, pool()) : sequential(pool(), normalise)
     this.conv1 = conv2d(3, 96, { kernel: 11, stride: 4, ...biasZero })
     this.pool1 = normalisedPool()
     this.conv2 = conv2d(96, 256, { kernel: 5, padding: 2, groups, ...biasOne })
@@ -129,10 +138,12 @@ const biasZero = { initializer: initializers.gaussian(0.01) }
  */
 export function alexnet(options: AlexNetOptions = {}): Model {
   const { classes = 1000 } = options
-  checkSizes({ classes })
+  const name = 'alexnet'
+  const given = checkOptions(name, options, RULES)
   return new Model(new AlexNet(options), {
-    name: 'alexnet',
+    name,
     classes,
+    options: given,
     input: { channels: 3, size: 224 },
     preprocessing: TORCHVISION,
   })
@@ -160,10 +171,11 @@ export function caffenet(options: OriginalAlexNetOptions = {}): Model {
 
 function original(name: string, options: OriginalAlexNetOptions): Model {
   const { classes = 1000 } = options
-  checkSizes({ classes })
+  const given = checkOptions(name, options, ORIGINAL_RULES)
   return new Model(new OriginalAlexNet(options), {
     name,
     classes,
+    options: given,
     input: { channels: 3, size: 227, fixed: true },
     preprocessing: { ...CAFFE, size: 227 },
   })

@@ -1,5 +1,4 @@
 import { CIFAR, TORCHVISION } from '../ts/data/preprocessing.js'
-import { InvalidArgumentError } from '../ts/errors.js'
 import type { Layer, Value } from '../ts/graph/graph.js'
 import { Model } from '../ts/model/model.js'
 import {
@@ -18,7 +17,7 @@ import {
   Network,
   relu,
 } from '../ts/nn/index.js'
-import { checkSizes } from './options.js'
+import { checkOptions, count, positive, probability, share, type Rule, type Rules } from './options.js'
 
 interface Shape {
   /** Channels that a layer adds: k in the paper. */
@@ -131,14 +130,17 @@ export interface DenseNetOptions {
   readonly dropout?: number
 }
 
+const RULES: Rules<DenseNetOptions> = {
+  classes: count,
+  growth: count,
+  compression: share,
+  bottleneck: count,
+  eps: positive,
+  dropout: probability,
+}
+
 function shapeOf(options: DenseNetOptions, growth: number): Shape {
-  const shape = { growth, bottleneck: 4, compression: 0.5, eps: 1e-5, dropout: 0, ...options }
-  checkSizes({ growth: shape.growth, bottleneck: shape.bottleneck })
-  if (!(shape.compression > 0 && shape.compression <= 1))
-    throw new InvalidArgumentError(`compression must be above 0 and at most 1, got ${shape.compression}`, {
-      subject: 'compression',
-    })
-  return shape
+  return { growth, bottleneck: 4, compression: 0.5, eps: 1e-5, dropout: 0, ...options }
 }
 
 /** Published files spell `denselayer1.norm.1.weight` where the network says `denselayer1.norm1.weight`. */
@@ -147,7 +149,7 @@ const checkpointName = (name: string): string => name.replace(/(denselayer\d+\.(
 function densenet(name: string, growth: number, blocks: Blocks) {
   return (options: DenseNetOptions = {}): Model => {
     const { classes = 1000 } = options
-    checkSizes({ classes })
+    const given = checkOptions(name, options, RULES)
     const shape = shapeOf(options, growth)
     const input = 2 * shape.growth
     const stem = {
@@ -159,6 +161,7 @@ function densenet(name: string, growth: number, blocks: Blocks) {
     return new Model(new DenseNet(stem, input, blocks, classes, shape), {
       name,
       classes,
+      options: given,
       input: { channels: 3, size: 224 },
       preprocessing: TORCHVISION,
       checkpointName,
@@ -185,6 +188,14 @@ export interface DenseNetBCOptions extends DenseNetOptions {
   readonly depth?: number
 }
 
+/** The bound is there for files that ask for what no memory holds. */
+const DEPTH: Rule = {
+  expected: '6n + 4 with n from 1 to 166',
+  holds: (value) =>
+    count.holds(value) && Number(value) >= 10 && Number(value) <= 1000 && Number(value) % 6 === 4,
+}
+const BC_RULES: Rules<DenseNetBCOptions> = { ...RULES, depth: DEPTH }
+
 /**
  * DenseNet-BC for CIFAR and SVHN (Huang et al. 2016, section 3, "Implementation Details"): three blocks of equal
  * depth on 32 x 32 images, 10 classes and k = 12 by default. 769,162 parameters with depth 100.
@@ -193,20 +204,16 @@ export interface DenseNetBCOptions extends DenseNetOptions {
  */
 export function densenetBC(options: DenseNetBCOptions = {}): Model {
   const { depth = 100, classes = 10 } = options
-  checkSizes({ classes, depth })
+  const name = 'densenet_bc'
+  const given = checkOptions(name, options, BC_RULES)
   const layers = (depth - 4) / 6
-  if (!Number.isInteger(layers) || layers < 1)
-    throw new InvalidArgumentError(`depth must be 6n + 4 with n >= 1, got ${depth}`, {
-      subject: 'depth',
-      expected: '10, 16, 22, ..., 100, ...',
-      got: String(depth),
-    })
   const shape = shapeOf(options, 12)
   const input = 2 * shape.growth
   const stem = { conv0: conv2d(3, input, { kernel: 3, padding: 1, ...convolution }) }
   return new Model(new DenseNet(stem, input, [layers, layers, layers], classes, shape), {
-    name: 'densenet_bc',
+    name,
     classes,
+    options: given,
     input: { channels: 3, size: 32 },
     preprocessing: CIFAR,
     checkpointName,

@@ -1,5 +1,6 @@
-import { CAFFE, TORCHVISION, type Preprocessing } from '../ts/data/preprocessing.js'
+import { CAFFE, TORCHVISION } from '../ts/data/preprocessing.js'
 import type { Layer, Value } from '../ts/graph/graph.js'
+import type { ModelInfo } from '../ts/model/info.js'
 import { Model } from '../ts/model/model.js'
 import {
   adaptiveAveragePool,
@@ -26,7 +27,7 @@ import {
   withTransformedInput,
   type InceptionInputOptions,
 } from './inception-unit.js'
-import { checkSizes } from './options.js'
+import { checkOptions, count, flag, norm, probability, type Rules } from './options.js'
 
 /** Output channels of the convolutions of an Inception module, in the order of Table 1. */
 type Row = readonly [c1: number, reduce3: number, c3: number, reduce5: number, c5: number, projection: number]
@@ -234,6 +235,15 @@ export interface OriginalGoogLeNetOptions<
   readonly localResponseNorm?: LocalResponseNormOptions
 }
 
+const BASE_RULES: Rules<GoogLeNetBaseOptions<boolean>> = {
+  classes: count,
+  auxiliary: flag,
+  dropout: probability,
+  auxiliaryDropout: probability,
+}
+const RULES: Rules<GoogLeNetOptions<boolean>> = { ...BASE_RULES, transformInput: flag }
+const ORIGINAL_RULES: Rules<OriginalGoogLeNetOptions<boolean>> = { ...BASE_RULES, localResponseNorm: norm }
+
 /**
  * GoogLeNet as torchvision has it: Szegedy et al. 2014, "Going Deeper with Convolutions", Table 1, with batch norm
  * and, in the branch that the paper calls 5x5, a 3x3 convolution. 13,004,888 parameters with its auxiliary
@@ -252,8 +262,15 @@ export function googlenet<const Auxiliary extends boolean = true>(
     initializer,
   }
   const { dropout: p = 0.2, transformInput: transforms = false } = options
-  const preprocessing = transforms ? TORCHVISION : withTransformedInput(TORCHVISION)
-  return build('googlenet', published, { ...options, dropout: p }, preprocessing)
+  return build(
+    published,
+    { ...options, dropout: p },
+    {
+      name: 'googlenet',
+      options: checkOptions('googlenet', options, RULES),
+      preprocessing: transforms ? TORCHVISION : withTransformedInput(TORCHVISION),
+    },
+  )
 }
 
 /**
@@ -264,32 +281,36 @@ export function googlenet<const Auxiliary extends boolean = true>(
 export function googlenetOriginal<const Auxiliary extends boolean = true>(
   options: OriginalGoogLeNetOptions<Auxiliary> = {},
 ): Model<'logits', Outputs<Auxiliary>> {
-  const { dropout: p = 0.4, localResponseNorm: norm = { k: 1, divideAlpha: true } } = options
+  const { dropout: p = 0.4, localResponseNorm: response = { k: 1, divideAlpha: true } } = options
   const paper: Variant = {
     unit: (input, output, geometry) => new Convolution(input, output, geometry),
     fiveByFive: 5,
-    norm: (x) => localResponseNorm(x, norm),
+    norm: (x) => localResponseNorm(x, response),
     maxpool4: 3,
     auxiliaryPool: (x) => averagePool(x, { kernel: 5, stride: 3 }),
     initializer: initializers.xavier,
   }
-  return build('googlenet_original', paper, { ...options, dropout: p }, CAFFE)
+  return build(
+    paper,
+    { ...options, dropout: p },
+    {
+      name: 'googlenet_original',
+      options: checkOptions('googlenet_original', options, ORIGINAL_RULES),
+      preprocessing: CAFFE,
+    },
+  )
 }
 
 function build<Auxiliary extends boolean>(
-  name: string,
   variant: Variant,
   options: GoogLeNetOptions<Auxiliary>,
-  preprocessing: Preprocessing,
+  info: Pick<ModelInfo, 'name' | 'options' | 'preprocessing'>,
 ): Model<'logits', Outputs<Auxiliary>> {
-  const { classes = 1000 } = options
-  checkSizes({ classes })
   const network: Network<'logits', string> = new GoogLeNet(variant, options)
   return new Model(network as Network<'logits', Outputs<Auxiliary>>, {
-    name,
-    classes,
+    ...info,
+    classes: options.classes ?? 1000,
     input: { channels: 3, size: 224 },
-    preprocessing,
     auxiliaryHeads: ['aux1', 'aux2'],
   })
 }

@@ -20,7 +20,7 @@ import {
   withTransformedInput,
   type InceptionInputOptions,
 } from './inception-unit.js'
-import { checkSizes } from './options.js'
+import { checkOptions, count, flag, probability, type Rules } from './options.js'
 
 /** A convolution that waits for its input: `channels` filters of `kernel`. */
 interface Convolution {
@@ -213,6 +213,13 @@ export interface InceptionV3Options<Auxiliary extends boolean = true> extends In
   readonly dropout?: number
 }
 
+const RULES: Rules<InceptionV3Options<boolean>> = {
+  classes: count,
+  auxiliary: flag,
+  dropout: probability,
+  transformInput: flag,
+}
+
 /**
  * Inception v3: Szegedy, Vanhoucke, Ioffe, Shlens and Wojna 2015, "Rethinking the Inception Architecture for
  * Computer Vision", section 6, as published by its authors and in torchvision. 27,161,264 parameters with its
@@ -222,11 +229,13 @@ export function inceptionV3<const Auxiliary extends boolean = true>(
   options: InceptionV3Options<Auxiliary> = {},
 ): Model<'logits', Outputs<Auxiliary>> {
   const { classes = 1000, transformInput: transforms = false } = options
-  checkSizes({ classes })
+  const name = 'inception_v3'
+  const given = checkOptions(name, options, RULES)
   const network: Network<'logits', string> = new InceptionV3(options)
   return new Model(network as Network<'logits', Outputs<Auxiliary>>, {
-    name: 'inception_v3',
+    name,
     classes,
+    options: given,
     input: { channels: 3, size: 299 },
     preprocessing: transforms ? TORCHVISION_INCEPTION : withTransformedInput(TORCHVISION_INCEPTION),
     auxiliaryHeads: ['AuxLogits'],

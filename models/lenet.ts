@@ -20,7 +20,7 @@ import {
   sequential,
   sigmoid,
 } from '../ts/nn/index.js'
-import { checkSizes } from './options.js'
+import { checkOptions, count, oneOf, type Rules } from './options.js'
 
 /**
  * Table I of LeCun et al. 1998: the S2 maps that each C3 map looks at. The first six take three neighbours,
@@ -159,6 +159,8 @@ export interface LeNetOptions {
   readonly squash?: 'scaledTanh' | 'sigmoid'
 }
 
+const RULES: Rules<LeNetOptions> = { classes: count, squash: oneOf('scaledTanh', 'sigmoid') }
+
 /**
  * LeNet-5 for 32 x 32 grey images: LeCun, Bottou, Bengio and Haffner 1998, "Gradient-Based Learning Applied to
  * Document Recognition", section II.B, with a dense output layer in place of the RBF units. 60,000 parameters before
@@ -166,10 +168,12 @@ export interface LeNetOptions {
  */
 export function lenet5(options: LeNetOptions = {}): Model {
   const { classes = 10, squash = 'scaledTanh' } = options
-  checkSizes({ classes })
+  const name = 'lenet5'
+  const given = checkOptions(name, options, RULES)
   return new Model(new LeNet5(classes, squash === 'sigmoid' ? sigmoid : scaledTanh), {
-    name: 'lenet5',
+    name,
     classes,
+    options: given,
     input,
     preprocessing,
   })
@@ -186,6 +190,7 @@ export interface ModernLeNetOptions {
  */
 export function lenet5Modern(options: ModernLeNetOptions = {}): Model {
   const { classes = 10 } = options
-  checkSizes({ classes })
-  return new Model(new ModernLeNet(classes), { name: 'lenet5_modern', classes, input, preprocessing })
+  const name = 'lenet5_modern'
+  const given = checkOptions(name, options, { classes: count })
+  return new Model(new ModernLeNet(classes), { name, classes, options: given, input, preprocessing })
 }

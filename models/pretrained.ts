@@ -5,9 +5,12 @@ import { KerasLayers, withNames } from '../ts/import/keras/named.js'
 import { openCheckpoint, type Checkpoint } from '../ts/io/checkpoint.js'
 import type { FetchOptions } from '../ts/io/download.js'
 import { looksLikeTfjs, openTfjs, type TfjsModel } from '../ts/io/tfjs.js'
+import { readDescription } from '../ts/model/description.js'
+import type { ModelInfo } from '../ts/model/info.js'
 import { Model } from '../ts/model/model.js'
 import { createModel, isModelName, parseModelName, type ModelName } from './index.js'
 import { isKerasNamed, KERAS_NAMES, type KerasNamed } from './keras-names.js'
+import { recreate } from './recreate.js'
 import {
   fetchWeights,
   isWeightsName,
@@ -57,16 +60,19 @@ export async function pretrained(
 }
 
 /**
- * A named network with the weights of a file, `.pth`, `.safetensors` or a layers model of TensorFlow.js, and the
- * preprocessing that such a file is taken to want. The number of classes is the file's; a thousand are ImageNet's.
+ * A named network with the weights of a file, `.pth`, `.safetensors` or a layers model of TensorFlow.js.
  *
- * @throws CheckpointError when the file is damaged or does not fit the network
+ * A file that {@link Model.save} or a training wrote tells the options of the network, its preprocessing and the names
+ * of its classes. Of others the preprocessing is what such a file is taken to want; the number of classes is the
+ * file's, and a thousand are ImageNet's.
+ *
+ * @throws CheckpointError when the file is damaged, holds weights of another network, or does not fit
  */
 export async function loadWeightsFile(name: ModelName, file: string): Promise<LoadedWeights> {
   const model = (await looksLikeTfjs(file)) ? await loadTfjs(name, file) : await loadTorch(name, file)
   const imagenet = labelNames('imagenet')
-  const labels = model.info.classes === imagenet.length ? imagenet : undefined
-  return { model, preprocessing: model.info.preprocessing, labels }
+  const { classes, preprocessing, labels } = model.info
+  return { model, preprocessing, labels: labels ?? (classes === imagenet.length ? imagenet : undefined) }
 }
 
 function weightsName(name: string): WeightsName {
@@ -89,16 +95,19 @@ function load(
   labels: readonly string[],
 ): Promise<ClassifierModel> {
   const name = parseModelName(model)
-  if (format === 'torch')
-    return loadTorch(name, file, transformInput ? { transformInput } : {}, preprocessing)
-  if (isKerasNamed(name)) return loadKeras(name, file, preprocessing)
+  const wants = { preprocessing, labels }
+  if (format === 'torch') return loadTorch(name, file, transformInput ? { transformInput } : {}, wants)
+  if (isKerasNamed(name)) return loadKeras(name, file, wants)
   return importTfjs(file, { name: weights, preprocessing, labels })
 }
 
 async function loadTfjs(name: ModelName, file: string): Promise<ClassifierModel> {
-  if (isKerasNamed(name)) return loadKeras(name, file, CAFFE)
+  if (isKerasNamed(name)) return loadKeras(name, file, { preprocessing: CAFFE })
   return importTfjs(file, { name, preprocessing: createModel(name).info.preprocessing })
 }
+
+/** What weights are known to want and to tell, beside the network. */
+type Wants = Partial<Pick<ModelInfo, 'preprocessing' | 'labels'>>
 
 interface Variant {
   readonly classes?: number
@@ -109,21 +118,19 @@ async function loadTorch(
   name: ModelName,
   file: string,
   variant: Variant = {},
-  preprocessing?: Preprocessing,
+  wants: Wants = {},
 ): Promise<ClassifierModel> {
   await using checkpoint = await openCheckpoint(file)
-  const usual = create(name, variant)
+  const description = readDescription(checkpoint)
+  if (description) return await filled(recreate(name, file, description), checkpoint, description)
+  const usual: ClassifierModel = createModel(name, variant)
   const classes = classesIn(checkpoint, usual) ?? usual.info.classes
-  const model = classes === usual.info.classes ? usual : create(name, { ...variant, classes })
-  return await filled(model, checkpoint, preprocessing ?? model.info.preprocessing)
+  const model = classes === usual.info.classes ? usual : createModel(name, { ...variant, classes })
+  return await filled(model, checkpoint, wants)
 }
 
 /** Keras' ResNets differ in details, of which the file tells. */
-async function loadKeras(
-  name: KerasNamed,
-  path: string,
-  preprocessing: Preprocessing,
-): Promise<ClassifierModel> {
+async function loadKeras(name: KerasNamed, path: string, wants: Wants): Promise<ClassifierModel> {
   await using file = await openTfjs(path)
   const names = KERAS_NAMES[name]
   const checkpoint = withNames(file, names)
@@ -132,16 +139,16 @@ async function loadKeras(
     ...resnetVariant(file, checkpoint, names),
     ...(classes ? { classes } : {}),
   })
-  return await filled(model, checkpoint, preprocessing)
+  return await filled(model, checkpoint, wants)
 }
 
-/** The model with the weights of a checkpoint, and with the preprocessing that these want. */
+/** The model with the weights of a checkpoint, and with what is known of these. */
 async function filled(
   { network, info }: ClassifierModel,
   checkpoint: Checkpoint,
-  preprocessing: Preprocessing,
+  { preprocessing = info.preprocessing, labels = null }: Wants,
 ): Promise<ClassifierModel> {
-  const model = new Model(network, { ...info, preprocessing })
+  const model = new Model(network, { ...info, preprocessing, labels })
   await model.load(checkpoint)
   return model
 }
@@ -155,11 +162,6 @@ function resnetVariant(file: TfjsModel, checkpoint: Checkpoint, names: ReadonlyM
     bias: checkpoint.tensors.has('conv1.bias'),
     eps: layers.find('BatchNormalization').number('epsilon', 1e-3),
   } as const
-}
-
-/** A network by a name that is known only at run time. `transformInput` goes only to those that have it. */
-function create(name: ModelName, options: Variant): ClassifierModel {
-  return createModel(name, options)
 }
 
 /** How many classes the checkpoint's last layer tells apart; undefined when it has no such layer. */

@@ -16,7 +16,7 @@ import {
   sequential,
   subsamplePad,
 } from '../ts/nn/index.js'
-import { checkSizes } from './options.js'
+import { checkOptions, count, flag, oneOf, positive, type Rules } from './options.js'
 
 export interface ResNetOptions {
   /** Default 1000. */
@@ -37,6 +37,15 @@ export interface ResNetOptions {
    * 2017, section 5.1). Default false.
    */
   readonly zeroInitResidual?: boolean
+}
+
+const RULES: Rules<ResNetOptions> = {
+  classes: count,
+  version: oneOf('v1', 'v1.5'),
+  bias: flag,
+  eps: positive,
+  residual: flag,
+  zeroInitResidual: flag,
 }
 
 interface BlockOptions extends Required<Omit<ResNetOptions, 'classes'>> {
@@ -165,13 +174,15 @@ class ResNet extends Network {
   }
 }
 
-function resnet(name: string, block: Block, blocks: Blocks) {
+function resnet(depth: 18 | 34 | 50 | 101 | 152, block: Block, blocks: Blocks) {
   return (options: ResNetOptions = {}): Model => {
     const { classes = 1000, residual = true } = options
-    checkSizes({ classes })
+    const name = `${residual ? 'resnet' : 'plain'}${depth}`
+    const given = checkOptions(name, options, RULES)
     return new Model(new ResNet(block, blocks, options), {
-      name: residual ? name : name.replace('resnet', 'plain'),
+      name,
       classes,
+      options: given,
       input: { channels: 3, size: 224 },
       preprocessing: TORCHVISION,
     })
@@ -182,15 +193,15 @@ function resnet(name: string, block: Block, blocks: Blocks) {
  * ResNet-18: He, Zhang, Ren and Sun 2015, "Deep Residual Learning for Image Recognition", Table 1. 11,689,512
  * parameters; images of any size.
  */
-export const resnet18 = resnet('resnet18', BasicBlock, [2, 2, 2, 2])
+export const resnet18 = resnet(18, BasicBlock, [2, 2, 2, 2])
 /** ResNet-34 (He et al. 2015, Table 1). 21,797,672 parameters. */
-export const resnet34 = resnet('resnet34', BasicBlock, [3, 4, 6, 3])
+export const resnet34 = resnet(34, BasicBlock, [3, 4, 6, 3])
 /** ResNet-50 (He et al. 2015, Table 1). 25,557,032 parameters. */
-export const resnet50 = resnet('resnet50', Bottleneck, [3, 4, 6, 3])
+export const resnet50 = resnet(50, Bottleneck, [3, 4, 6, 3])
 /** ResNet-101 (He et al. 2015, Table 1). 44,549,160 parameters. */
-export const resnet101 = resnet('resnet101', Bottleneck, [3, 4, 23, 3])
+export const resnet101 = resnet(101, Bottleneck, [3, 4, 23, 3])
 /** ResNet-152 (He et al. 2015, Table 1). 60,192,808 parameters. */
-export const resnet152 = resnet('resnet152', Bottleneck, [3, 8, 36, 3])
+export const resnet152 = resnet(152, Bottleneck, [3, 8, 36, 3])
 
 export interface CifarResNetOptions {
   /** Default 10. */
@@ -204,6 +215,13 @@ export interface CifarResNetOptions {
   readonly eps?: number
   /** `false` leaves the shortcuts out: the plain networks of figure 6, left. Default true. */
   readonly residual?: boolean
+}
+
+const CIFAR_RULES: Rules<CifarResNetOptions> = {
+  classes: count,
+  shortcut: oneOf('A', 'B'),
+  eps: positive,
+  residual: flag,
 }
 
 const convolution = { bias: false, initializer: initializers.he('fanIn') }
@@ -276,10 +294,12 @@ class CifarResNet extends Network {
 function cifar(depth: 20 | 32 | 44 | 56 | 110) {
   return (options: CifarResNetOptions = {}): Model => {
     const { classes = 10, residual = true } = options
-    checkSizes({ classes })
+    const name = `${residual ? 'resnet' : 'plain'}${depth}`
+    const given = checkOptions(name, options, CIFAR_RULES)
     return new Model(new CifarResNet((depth - 2) / 6, options), {
-      name: `${residual ? 'resnet' : 'plain'}${depth}`,
+      name,
       classes,
+      options: given,
       input: { channels: 3, size: 32 },
       preprocessing: CIFAR,
     })

@@ -14,7 +14,7 @@ import {
   relu,
   sequential,
 } from '../ts/nn/index.js'
-import { checkSizes } from './options.js'
+import { checkOptions, count, flag, oneOf, probability, type Rules } from './options.js'
 
 export interface VGGOptions {
   /** Default 1000. */
@@ -28,6 +28,13 @@ export interface VGGOptions {
   readonly pooling?: '7x7' | 'global'
   /** Probability of dropout after the two hidden layers of the classifier. Default 0.5. */
   readonly dropout?: number
+}
+
+const RULES: Rules<VGGOptions> = {
+  classes: count,
+  batchNorm: flag,
+  pooling: oneOf('7x7', 'global'),
+  dropout: probability,
 }
 
 /** Output channels of the 3x3 convolutions; after each group the image is halved. */
@@ -100,13 +107,15 @@ class VGG extends Network {
   }
 }
 
-function vgg(name: string, groups: Columns) {
+function vgg(plain: string, groups: Columns) {
   return (options: VGGOptions = {}): Model => {
     const { classes = 1000, batchNorm = false } = options
-    checkSizes({ classes })
+    const name = batchNorm ? `${plain}_bn` : plain
+    const given = checkOptions(name, options, RULES)
     return new Model(new VGG(groups, options), {
-      name: batchNorm ? `${name}_bn` : name,
+      name,
       classes,
+      options: given,
       input: { channels: 3, size: 224 },
       preprocessing: TORCHVISION,
     })

@@ -1,10 +1,12 @@
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "cuda/search_folder.h"
 #include "memory.h"
 #include "plan.h"
 #include "tuning.h"
@@ -55,11 +57,21 @@ class Kernel {
   virtual ~Kernel() = default;
   virtual void bind(const Pointers& pointers) = 0;
   virtual void enqueue() = 0;
+  // Does the work of `next`, which always follows it, with its own from now on, and returns true: what `next`
+  // then enqueues is nothing. Both are bound.
+  virtual bool take(Kernel& next) { return false; }
   virtual std::string implementation() const = 0;
 
   std::vector<LayoutPtr> inputs, outputs;  // wanted and given layouts; nullptr where absent
   std::vector<Alias> aliases;
   size_t scratchBytes = 0;
+};
+
+// Work that was enqueued once and is enqueued again as a whole.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  virtual void replay() = 0;
 };
 
 // A compute library. All calls come from the device's own thread.
@@ -87,13 +99,21 @@ class Backend {
   virtual TuningTable* tuning() { return nullptr; }
   // Returns when everything that was enqueued is done.
   virtual void synchronize() = 0;
+  // What `enqueue` enqueues, without running it; nothing where the backend cannot record.
+  virtual std::unique_ptr<Recording> record(const std::function<void()>& enqueue) { return nullptr; }
 };
 
-// Throws Error DEVICE_UNAVAILABLE for a name that this build does not know.
 struct DeviceOptions {
-  int threads = 0;  // 0: one a core
-  Tuning tuning = Tuning::fast;
+  int threads = 0;  // of a CPU; 0: one a core
+  Tuning tuning = Tuning::off;
+  std::vector<cuda::SearchFolder> cudaFolders;  // where NVIDIA's libraries are looked for, in this order
+  // Of a CUDA device: f32 products of numbers rounded to 10 bits; only kernels that repeat bit for bit; the
+  // most scratch bytes of one kernel.
+  bool allowTf32 = false, deterministic = false;
+  size_t workspaceLimit = size_t{1} << 30;
 };
+// "cpu", "cuda:0" and the like, "null". Throws Error DEVICE_UNAVAILABLE for a name that this build does not
+// know and cuda::Unavailable.
 std::shared_ptr<Backend> openBackend(const std::string& name, const DeviceOptions& options,
                                      std::shared_ptr<MemoryMeter> meter);
 

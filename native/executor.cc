@@ -8,24 +8,27 @@
 namespace fovea {
 namespace {
 
-struct Host {
+struct Executors {
   std::mutex mutex;
-  std::weak_ptr<Executor> executor;
+  std::weak_ptr<Executor> host;
+  std::vector<std::weak_ptr<Executor>> own;
 };
 
 // Never destroyed: at the end of the process other threads may still come here.
-Host& host_() {
-  static Host& host = *std::make_unique<Host>().release();
-  return host;
+Executors& executors() {
+  static Executors& executors = *std::make_unique<Executors>().release();
+  return executors;
 }
 
-void stopHost() {
-  std::shared_ptr<Executor> executor;
+void stopAll() {
+  std::vector<std::shared_ptr<Executor>> running;
   {
-    const std::lock_guard lock(host_().mutex);
-    executor = host_().executor.lock();
+    const std::lock_guard lock(executors().mutex);
+    running.push_back(executors().host.lock());
+    for (const auto& executor : executors().own) running.push_back(executor.lock());
   }
-  if (executor) executor->stop();
+  for (const auto& executor : running)
+    if (executor) executor->stop();
 }
 
 }  // namespace
@@ -88,9 +91,17 @@ void Executor::stop() {
 }
 
 std::shared_ptr<Executor> Executor::host() {
-  const std::lock_guard lock(host_().mutex);
-  std::shared_ptr<Executor> executor = host_().executor.lock();
-  if (!executor) host_().executor = executor = std::make_shared<Executor>();
+  const std::lock_guard lock(executors().mutex);
+  std::shared_ptr<Executor> executor = executors().host.lock();
+  if (!executor) executors().host = executor = std::make_shared<Executor>();
+  return executor;
+}
+
+std::shared_ptr<Executor> Executor::own() {
+  const std::lock_guard lock(executors().mutex);
+  auto executor = std::make_shared<Executor>();
+  std::erase_if(executors().own, [](const auto& other) { return other.expired(); });
+  executors().own.push_back(executor);
   return executor;
 }
 
@@ -112,7 +123,7 @@ void Executor::loop() {
     // With the job goes what it held, which may be the last of a program: before anybody may think it is
     // over.
     job.reset();
-    if (std::has_single_bit(++jobs)) std::atexit(stopHost);
+    if (std::has_single_bit(++jobs)) std::atexit(stopAll);
     lock.lock();
     running_.reset();
     changed_.notify_all();

@@ -45,6 +45,9 @@ class Executor {
   // The one through which all compute on the host passes: OpenMP keeps a team of threads for every thread
   // that calls it, and two teams at work at once are slower than one after the other.
   static std::shared_ptr<Executor> host();
+  // A thread of its own, for a device that computes elsewhere. As the host's, it is stopped before the
+  // process ends.
+  static std::shared_ptr<Executor> own();
 
  private:
   void loop();

@@ -65,6 +65,13 @@ struct Program::State {
   std::vector<Port> inputs, outputs;
   Liveness liveness;
   uint64_t constantsVersion = 0;  // of the store, when they were derived
+  // A phase is recorded when it runs for the second time, if the backend can: by then whatever libraries set
+  // up at their first call is there.
+  struct Replay {
+    int runs = 0;
+    std::unique_ptr<Recording> recording;
+  };
+  std::vector<Replay> replays;  // of phases; ends before the kernels
 
   State(const Plan& plan, std::shared_ptr<Store> parameters, const std::atomic<bool>& cancelled)
       : store(std::move(parameters)),
@@ -72,11 +79,20 @@ struct Program::State {
         schedule(compile(plan, *store, bound, cancelled)),
         inputs(ports(plan, plan.inputs, schedule.inputs)),
         outputs(ports(plan, plan.outputs, schedule.outputs)),
-        liveness(schedule) {
+        liveness(schedule),
+        replays(schedule.phases.size()) {
     allocate();
     for (const Schedule::Phase& phase : schedule.phases)
       for (const Step& step : phase.steps)
         step.kernel->bind({addresses(step.inputs), addresses(step.outputs), address(step.scratch)});
+    for (const Schedule::Phase& phase : schedule.phases) unite(phase.steps);
+  }
+
+  // Lets kernels take over those behind them, where they can.
+  static void unite(const std::vector<Step>& steps) {
+    Kernel* first = nullptr;
+    for (const Step& step : steps)
+      if (!first || !first->take(*step.kernel)) first = step.kernel.get();
   }
 
   static Schedule compile(const Plan& plan, Store& store, const std::vector<Store::Bound>& bound,
@@ -149,7 +165,15 @@ struct Program::State {
   }
 
   void enqueue(int phase, const std::atomic<bool>& cancelled) {
-    for (const Step& step : schedule.phases[phase].steps) {
+    checkCancelled(cancelled);
+    const std::vector<Step>& steps = schedule.phases[phase].steps;
+    Replay& replay = replays[phase];
+    if (++replay.runs == 2)
+      replay.recording = store->backend().record([&] {
+        for (const Step& step : steps) step.kernel->enqueue();
+      });
+    if (replay.recording) return replay.recording->replay();
+    for (const Step& step : steps) {
       checkCancelled(cancelled);
       step.kernel->enqueue();
     }

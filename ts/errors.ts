@@ -12,6 +12,8 @@ export type ErrorCode =
   | 'CHECKPOINT_FORMAT'
   | 'CHECKPOINT_UNSAFE'
   | 'CHECKPOINT_MISMATCH'
+  | 'RESUME_MISMATCH'
+  | 'WRITE'
   | 'IMAGE'
   | 'DATASET'
   | 'DIVERGED'
@@ -80,10 +82,37 @@ export class DeviceUnavailable extends FoveaError {
   }
 }
 
+/** Why CUDA cannot be used. */
+export type CudaUnavailableReason =
+  | 'no-driver'
+  | 'driver-too-old'
+  /** The driver is there and does not start. */
+  | 'driver-failed'
+  | 'library-missing'
+  /** cuDNN's libraries are not all of one folder or of one version. */
+  | 'mixed-folders'
+  /** cuDNN or CUDA was found in an unsupported version, or in versions that do not go together. */
+  | 'wrong-version'
+  | 'no-device'
+  /** A GPU has no memory left to start with. */
+  | 'out-of-memory'
+
+/** What a {@link CudaUnavailable} knows beside its message. */
+export interface CudaUnavailableDetails extends ErrorDetails {
+  readonly reason: CudaUnavailableReason
+  /** Folders and names that were searched, in order. */
+  readonly searched?: readonly string[]
+}
+
 /** CUDA, cuDNN or a usable GPU is missing; the message says what was searched, found and needed (`CUDA_UNAVAILABLE`). */
 export class CudaUnavailable extends DeviceUnavailable {
-  constructor(message: string, details?: ErrorDetails) {
+  readonly reason: CudaUnavailableReason
+  readonly searched: readonly string[]
+
+  constructor(message: string, details: CudaUnavailableDetails) {
     super(message, details, 'CUDA_UNAVAILABLE')
+    this.reason = details.reason
+    this.searched = details.searched ?? []
   }
 }
 
@@ -109,9 +138,19 @@ export class AbortError extends FoveaError {
   }
 }
 
-/** A checkpoint file is missing, damaged, unsafe, or does not fit the network. */
+/**
+ * A checkpoint file is missing, damaged, unsafe, does not fit the network, or holds a training that cannot go on with
+ * other options (`RESUME_MISMATCH`).
+ */
 export class CheckpointError extends FoveaError {
-  declare readonly code: 'CHECKPOINT_FORMAT' | 'CHECKPOINT_UNSAFE' | 'CHECKPOINT_MISMATCH'
+  declare readonly code: 'CHECKPOINT_FORMAT' | 'CHECKPOINT_UNSAFE' | 'CHECKPOINT_MISMATCH' | 'RESUME_MISMATCH'
+}
+
+/** A file cannot be written: the disk is full, a right or a folder is missing (`WRITE`). */
+export class WriteError extends FoveaError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('WRITE', message, details)
+  }
 }
 
 /** An image is missing, damaged or of an unsupported kind (`IMAGE`). */

@@ -9,13 +9,14 @@
 export * from './errors.js'
 export { tensor, Tensor, type DType, type Shape, type TypedArrays } from './tensor.js'
 export type { Precision } from './compile/precision.js'
-export { Device, type DeviceName, type DeviceOptions } from './runtime/device.js'
+export { Device, type DeviceInfo, type DeviceName, type DeviceOptions } from './runtime/device.js'
 export type { KernelChoices } from './runtime/tuning-cache.js'
 export type { ScheduleEntry } from './runtime/native.js'
 
-export { Model, type CompileOptions, type ModelInfo, type ModelInput } from './model/model.js'
+export { Model, type CompileOptions } from './model/model.js'
+export type { ModelInfo, ModelInput } from './model/info.js'
 export { InferenceProgram } from './model/inference.js'
-export { Weights, type LoadReport } from './model/weights.js'
+export { Weights, type LoadReport, type SaveOptions } from './model/weights.js'
 export { summarize, type Summary, type SummaryOptions, type SummaryRow } from './model/summary.js'
 export * as nn from './nn/index.js'
 
@@ -101,9 +102,21 @@ export {
   type Interpolation,
   type Preprocessing,
 } from './data/preprocessing.js'
-export { loader, type LoaderOptions } from './data/loader/loader.js'
-export type { TrainingBatch } from './data/loader/batch.js'
+export { batchesAnEpoch, loader, type LoaderOptions } from './data/loader/loader.js'
+export {
+  batchesFrom,
+  type ImageItem,
+  type StreamOptions,
+  type TensorItem,
+  type TensorStreamOptions,
+} from './data/loader/stream.js'
+export type { LoadingOptions, TrainingBatch } from './data/loader/batch.js'
+export type { OnError, SkippedExample } from './data/loader/fill.js'
+export { augment } from './data/augment/augment.js'
+export * from './data/augment/augmentations.js'
+export type { Mixup } from './data/augment/mixup.js'
 export type { Transform } from './data/augment/transform.js'
+export { RandomStream } from './random.js'
 export { batches, type Batch, type BatchOptions } from './data/datasets/batches.js'
 export { ArrayDataset, type Dataset, type Example, type Split } from './data/datasets/dataset.js'
 export { DATASET_NAMES, openDataset, type DatasetName, type DatasetOptions } from './data/datasets/open.js'

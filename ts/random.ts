@@ -50,13 +50,20 @@ function multiplyHigh(a: number, b: number): number {
   return (Math.imul(aHigh, bHigh) + (first >>> 16) + (second >>> 16)) | 0
 }
 
-/** A sequence of random numbers that (seed, stream) determines, whatever else was drawn before. */
+/**
+ * A sequence of random numbers that (seed, stream) determines, whatever else was drawn before: streams of one seed
+ * do not depend on each other.
+ */
 export class RandomStream {
   private readonly block = new Uint32Array(4)
   private used = 4
   private spare: number | null = null
   private counter = 0
 
+  /**
+   * @param seed - an integer that is not negative
+   * @param stream - an integer below 2^32
+   */
   constructor(
     private readonly seed: number,
     private readonly stream: number,

@@ -44,56 +44,44 @@ struct Bins {
   }
 };
 
-Bins binsOf(const Shape& x, const Shape& y, int64_t lanes) {
-  return {x[3], lanes, binsOf(x[2], y[2]), binsOf(x[3], y[3])};
+// Both directions: every block of the result begins with zeros, then add(bins, a block of the input, the
+// result's) adds to it. `image` is the shape of what the bins lie in, `pooled` has a pixel for each.
+template <class Add>
+KernelPtr unevenKernel(const Request& request, const std::string& name, const Shape& image,
+                       const Shape& pooled, const Add& add) {
+  auto [kernel, from, to] = imageKernel(request, name);
+  const Bins bins{image[3], from.lanes, binsOf(image[2], pooled[2]), binsOf(image[3], pooled[3])};
+  kernel->body = [=, from = from, to = to](const Pointers& p) {
+    const auto* source = static_cast<const float*>(p.inputs[0]);
+    auto* target = static_cast<float*>(p.outputs[0]);
+#pragma omp parallel for collapse(2)
+    for (int64_t n = 0; n < to.batch; ++n)
+      for (int64_t block = 0; block < to.blocks; ++block) {
+        float* result = target + to.row(n, block);
+        std::fill_n(result, to.spatial * to.lanes, 0.f);
+        add(bins, source + from.row(n, block), result);
+      }
+  };
+  return std::move(kernel);
 }
 
 KernelPtr unevenAverage(const Request& request) {
-  requireFloat(request);
-  const TensorSpec &x = request.input(0), &y = request.output(0);
-  const auto [xLayout, from] = viewed(x, request.inputLayout(0));
-  const auto [yLayout, to] = inFormatOf(from, y);
-  auto kernel = std::make_unique<FunctionKernel>(request, "adaptiveAverage");
-  kernel->inputs[0] = xLayout;
-  kernel->outputs[0] = yLayout;
-  kernel->body = [from = from, to = to, bins = binsOf(x.shape, y.shape, from.lanes)](const Pointers& p) {
-    const auto* source = static_cast<const float*>(p.inputs[0]);
-    auto* target = static_cast<float*>(p.outputs[0]);
-#pragma omp parallel for collapse(2)
-    for (int64_t n = 0; n < from.batch; ++n)
-      for (int64_t block = 0; block < from.blocks; ++block) {
-        float* result = target + to.row(n, block);
-        std::fill_n(result, to.spatial * to.lanes, 0.f);
-        bins.forEach(source + from.row(n, block), result, [&](const float* pixel, float* sum, float share) {
-          for (int64_t lane = 0; lane < from.lanes; ++lane) sum[lane] += pixel[lane] * share;
-        });
-      }
+  const auto add = [](const Bins& bins, const float* x, float* y) {
+    bins.forEach(x, y, [lanes = bins.lanes](const float* pixel, float* sum, float share) {
+      for (int64_t lane = 0; lane < lanes; ++lane) sum[lane] += pixel[lane] * share;
+    });
   };
-  return kernel;
+  return unevenKernel(request, "adaptiveAverage", request.input(0).shape, request.output(0).shape, add);
 }
 
 KernelPtr unevenAverageBackward(const Request& request) {
-  requireFloat(request);
-  const TensorSpec &dy = request.input(0), &dx = request.output(0);
-  const auto [dyLayout, from] = viewed(dy, request.inputLayout(0));
-  const auto [dxLayout, to] = inFormatOf(from, dx);
-  auto kernel = std::make_unique<FunctionKernel>(request, "adaptiveAverageBackward");
-  kernel->inputs[0] = dyLayout;
-  kernel->outputs[0] = dxLayout;
-  kernel->body = [from = from, to = to, bins = binsOf(dx.shape, dy.shape, from.lanes)](const Pointers& p) {
-    const auto* source = static_cast<const float*>(p.inputs[0]);
-    auto* target = static_cast<float*>(p.outputs[0]);
-#pragma omp parallel for collapse(2)
-    for (int64_t n = 0; n < from.batch; ++n)
-      for (int64_t block = 0; block < from.blocks; ++block) {
-        float* image = target + to.row(n, block);
-        std::fill_n(image, to.spatial * to.lanes, 0.f);
-        bins.forEach(image, source + from.row(n, block), [&](float* pixel, const float* dy, float share) {
-          for (int64_t lane = 0; lane < from.lanes; ++lane) pixel[lane] += dy[lane] * share;
-        });
-      }
+  const auto add = [](const Bins& bins, const float* dy, float* dx) {
+    bins.forEach(dx, dy, [lanes = bins.lanes](float* pixel, const float* gradient, float share) {
+      for (int64_t lane = 0; lane < lanes; ++lane) pixel[lane] += gradient[lane] * share;
+    });
   };
-  return kernel;
+  return unevenKernel(request, "adaptiveAverageBackward", request.output(0).shape, request.input(0).shape,
+                      add);
 }
 
 }  // namespace

@@ -163,9 +163,10 @@ KernelPtr prepare(const Request& request, const ops::ConvolutionBackwardData& op
       const dnnl::convolution_backward_data::desc desc(algorithm, dxDesc, weightDesc, dyDesc,
                                                        geometry.strides, geometry.dilation, geometry.before,
                                                        geometry.after);
+      const Desc hintDesc = type == dx.dtype ? dxDesc : describe(formats, type, dx.shape);
       return dnnl::convolution_backward_data::primitive_desc(
           desc, userScratchpad(), request.context.engine,
-          forwardHint(request, algorithm, geometry, dxDesc, weightDesc, dyDesc));
+          forwardHint(request, algorithm, geometry, hintDesc, weightDesc, dyDesc));
     });
     auto kernel = std::make_unique<PrimitiveKernel>(request, description);
     kernel->input(0, DNNL_ARG_DIFF_DST)

@@ -106,16 +106,30 @@ void requireNarrow(const Operands& operands) {
     throw unsupported("bf16 needs a processor with AVX512_BF16; this one has " + instructionSet());
 }
 
+// Weights that change with every step would be converted as often, which takes longer than reading them.
 template <class Op>
-Operands operandsFor(const Operands& operands) {
-  if (!hasNarrow(operands)) return operands;
+constexpr bool convertsTooMuch(const Operands& operands) {
+  return oneOf<Op, ops::Linear, ops::LinearBackwardData, ops::LinearBackwardWeights> &&
+         !(operands.inputs.at(1) && operands.inputs[1]->constant);
+}
+
+// A kernel for operands of which some may be of 16 bits.
+template <class Op>
+KernelPtr prepareTyped(const Context& context, const Op& op, const Operands& operands) {
+  const auto prepared = [&](const Operands& typed) { return cpu::prepare(Request(context, typed), op); };
+  if (!hasNarrow(operands)) return prepared(operands);
   requireNarrow(operands);
-  // Weights that change with every step would be converted as often, which takes longer than reading them.
-  constexpr bool isLinear = oneOf<Op, ops::Linear, ops::LinearBackwardData, ops::LinearBackwardWeights>;
-  if (isLinear && !(operands.inputs.at(1) && operands.inputs[1]->constant)) return typed(operands, {});
-  if constexpr (isProduct<Op>) return asPlanned(operands);
-  if constexpr (isNarrow<Op>) return typed(operands, operands.outputs.at(0).value().spec.dtype);
-  return typed(operands, {});
+  if constexpr (isNarrow<Op>) return prepared(typed(operands, operands.outputs.at(0).value().spec.dtype));
+  if (isProduct<Op> && !convertsTooMuch<Op>(operands)) {
+    try {
+      auto kernel = prepared(asPlanned(operands));
+      if (!isReference(kernel->implementation())) return kernel;
+    } catch (const dnnl::error& error) {
+      // The library has bf16 for fewer shapes than float32.
+      if (error.status != dnnl_unimplemented) throw;
+    }
+  }
+  return prepared(typed(operands, {}));
 }
 
 class CpuBackend final : public Backend {
@@ -151,12 +165,8 @@ class CpuBackend final : public Backend {
     const std::string op =
         std::visit([](const auto& op) { return std::string(op.name); }, instruction.attributes);
     return guarded(instruction.path.empty() ? op : op + " " + instruction.path, shapesOf(operands), [&] {
-      return std::visit(
-          [&](const auto& op) {
-            const Operands typed = operandsFor<std::decay_t<decltype(op)>>(operands);
-            return cpu::prepare(Request(context_, typed), op);
-          },
-          instruction.attributes);
+      return std::visit([&](const auto& op) { return prepareTyped(context_, op, operands); },
+                        instruction.attributes);
     });
   }
 

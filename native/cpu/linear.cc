@@ -51,7 +51,7 @@ KernelPtr prepare(const Request& request, const ops::LinearBackwardData&) {
              weightDesc = anyDesc(type, weight.shape);
   const dnnl::inner_product_backward_data::primitive_desc description(
       {dxDesc, weightDesc, dyDesc}, userScratchpad(), request.context.engine,
-      forwardHint(request, dxDesc, weightDesc, dyDesc));
+      forwardHint(request, plainDesc(type, flat(dx.shape, weight.shape)), weightDesc, dyDesc));
   auto kernel = std::make_unique<PrimitiveKernel>(request, description);
   kernel->input(0, DNNL_ARG_DIFF_DST).input(1, DNNL_ARG_WEIGHTS, Role::weights).output(0, DNNL_ARG_DIFF_SRC);
   return kernel;

@@ -106,6 +106,15 @@ FunctionKernel::FunctionKernel(const Request& request, std::string name, Body bo
   plainLayouts(request.operands.outputs, outputs);
 }
 
+ImageKernel imageKernel(const Request& request, const std::string& name) {
+  auto kernel = std::make_unique<FunctionKernel>(request, name);
+  const auto [fromLayout, from] = viewed(request.input(0), request.inputLayout(0));
+  const auto [toLayout, to] = inFormatOf(from, request.output(0));
+  kernel->inputs[0] = fromLayout;
+  kernel->outputs[0] = toLayout;
+  return {std::move(kernel), from, to};
+}
+
 bool isReference(const std::string& implementation) {
   return implementation.find("ref:") != std::string::npos || implementation.starts_with("simple_nchw");
 }

@@ -97,6 +97,14 @@ class FunctionKernel final : public Kernel {
 // 16 bits where one of them is.
 DType operandType(const TensorSpec& a, const TensorSpec& b);
 
+// A kernel of our own, without a body yet, that takes an image in the format in which it comes, if our
+// kernels can walk through it, and gives another in the same format.
+struct ImageKernel {
+  std::unique_ptr<FunctionKernel> kernel;
+  ChannelView from, to;
+};
+ImageKernel imageKernel(const Request& request, const std::string& name);
+
 // One of the library's plain loops, many times slower than what it generates at run time.
 bool isReference(const std::string& implementation);
 dnnl::primitive_attr userScratchpad();

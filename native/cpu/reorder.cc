@@ -64,13 +64,20 @@ KernelPtr prepareReorder(const Context& context, const TensorSpec& spec, const L
   if (!source || !target) throw unsupported("an opaque tensor has one layout only");
   const Shape dims = source->plain() ? target->desc().dims() : source->desc().dims();
   const auto sourceDesc = descAs(*from, dims), targetDesc = descAs(*to, dims);
-  if (!sourceDesc || !targetDesc) {
+  const auto detour = [&] {
     const LayoutPtr middle = plainLayout(spec);
     return std::make_unique<DetourKernel>(prepareReorder(context, spec, from, middle),
                                           prepareReorder(context, spec, middle, to), middle->bytes());
+  };
+  if (!sourceDesc || !targetDesc) return detour();
+  dnnl::reorder::primitive_desc description;
+  try {
+    description = {context.engine, *sourceDesc, context.engine, *targetDesc, userScratchpad()};
+  } catch (const dnnl::error& error) {
+    // Winograd's weights are made from row-major ones only.
+    if (error.status != dnnl_unimplemented || source->plain() || target->plain()) throw;
+    return detour();
   }
-  const dnnl::reorder::primitive_desc description(context.engine, *sourceDesc, context.engine, *targetDesc,
-                                                  userScratchpad());
   auto kernel = std::make_unique<PrimitiveKernel>(request, description);
   kernel->input(0, DNNL_ARG_FROM).output(0, DNNL_ARG_TO);
   kernel->inputs = {from};

@@ -34,74 +34,64 @@ std::vector<std::vector<Segment>> segmentsOf(const ChannelView& from, const Chan
   return blocks;
 }
 
+// Calls visit(n, block, h, first value) for each of the `height` rows of a tensor, on all threads.
+template <class Element, class Visit>
+void forEachRow(void* tensor, const ChannelView& view, int64_t height, const Visit& visit) {
+  const int64_t values = view.spatial / height * view.lanes;
+#pragma omp parallel for collapse(3)
+  for (int64_t n = 0; n < view.batch; ++n)
+    for (int64_t block = 0; block < view.blocks; ++block)
+      for (int64_t h = 0; h < height; ++h)
+        visit(n, block, h, static_cast<Element*>(tensor) + view.row(n, block) + h * values);
+}
+
 // y[n, c, h, w] = x[n, c + shift, h * stride, w * stride], zeros where x has no such channel.
 template <class Element>
 KernelPtr shiftChannels(const Request& request, const std::string& name, int64_t shift, int64_t stride) {
-  const TensorSpec &x = request.input(0), &y = request.output(0);
-  const auto [xLayout, from] = viewed(x, request.inputLayout(0));
-  const auto [yLayout, to] = inFormatOf(from, y);
-  auto kernel = std::make_unique<FunctionKernel>(request, name);
-  kernel->inputs[0] = xLayout;
-  kernel->outputs[0] = yLayout;
+  const Shape &x = request.input(0).shape, &y = request.output(0).shape;
+  auto [kernel, from, to] = imageKernel(request, name);
   // Without a stride the whole image is one row.
   kernel->body = [from = from, to = to, stride, blocks = segmentsOf(from, to, shift),
-                  xWidth = stride == 1 ? from.spatial : widthOf(x.shape),
-                  height = stride == 1 ? 1 : heightOf(y.shape),
-                  width = stride == 1 ? to.spatial : widthOf(y.shape)](const Pointers& p) {
-    const auto* source = static_cast<const Element*>(p.inputs[0]);
-    auto* target = static_cast<Element*>(p.outputs[0]);
-    const int64_t image = from.row(1, 0);
-#pragma omp parallel for collapse(3)
-    for (int64_t n = 0; n < to.batch; ++n)
-      for (int64_t block = 0; block < to.blocks; ++block)
-        for (int64_t h = 0; h < height; ++h) {
-          Element* row = target + to.row(n, block) + h * width * to.lanes;
-          const auto& segments = blocks[block];
-          const Element* start = source + n * image + h * stride * xWidth * from.lanes;
-          const bool whole = segments.size() == 1 && segments[0].length == to.lanes && to.lanes == from.lanes;
-          if (whole && stride == 1) {
-            std::memcpy(row, start + segments[0].source, width * to.lanes * sizeof(Element));
-            continue;
-          }
-          if (!whole) std::fill_n(row, width * to.lanes, Element{});
-          for (const Segment& segment : segments)
-            for (int64_t w = 0; w < width; ++w)
-              std::copy_n(start + segment.source + w * stride * from.lanes, segment.length,
-                          row + w * to.lanes + segment.lane);
-        }
+                  xWidth = stride == 1 ? from.spatial : widthOf(x), height = stride == 1 ? 1 : heightOf(y),
+                  width = stride == 1 ? to.spatial : widthOf(y)](const Pointers& p) {
+    forEachRow<Element>(p.outputs[0], to, height, [&](int64_t n, int64_t block, int64_t h, Element* row) {
+      const auto& segments = blocks[block];
+      const Element* start =
+          static_cast<const Element*>(p.inputs[0]) + from.row(n, 0) + h * stride * xWidth * from.lanes;
+      const bool whole = segments.size() == 1 && segments[0].length == to.lanes && to.lanes == from.lanes;
+      if (whole && stride == 1) {
+        std::memcpy(row, start + segments[0].source, width * to.lanes * sizeof(Element));
+        return;
+      }
+      if (!whole) std::fill_n(row, width * to.lanes, Element{});
+      for (const Segment& segment : segments)
+        for (int64_t w = 0; w < width; ++w)
+          std::copy_n(start + segment.source + w * stride * from.lanes, segment.length,
+                      row + w * to.lanes + segment.lane);
+    });
   };
-  return kernel;
+  return std::move(kernel);
 }
 
 // The reverse: x[n, c + shift, h * stride, w * stride] = y[n, c, h, w], zeros elsewhere.
 template <class Element>
 KernelPtr spreadChannels(const Request& request, const std::string& name, int64_t shift, int64_t stride) {
-  const TensorSpec &y = request.input(0), &x = request.output(0);
-  const auto [yLayout, from] = viewed(y, request.inputLayout(0));
-  const auto [xLayout, to] = inFormatOf(from, x);
-  auto kernel = std::make_unique<FunctionKernel>(request, name);
-  kernel->inputs[0] = yLayout;
-  kernel->outputs[0] = xLayout;
-  kernel->body = [from = from, to = to, stride, blocks = segmentsOf(from, to, -shift),
-                  yWidth = widthOf(y.shape), height = heightOf(x.shape),
-                  width = widthOf(x.shape)](const Pointers& p) {
-    const auto* source = static_cast<const Element*>(p.inputs[0]);
-    auto* target = static_cast<Element*>(p.outputs[0]);
-#pragma omp parallel for collapse(3)
-    for (int64_t n = 0; n < to.batch; ++n)
-      for (int64_t block = 0; block < to.blocks; ++block)
-        for (int64_t h = 0; h < height; ++h) {
-          Element* row = target + to.row(n, block) + h * width * to.lanes;
-          std::fill_n(row, width * to.lanes, Element{});
-          if (h % stride != 0) continue;
-          const Element* start = source + from.row(n, 0) + h / stride * yWidth * from.lanes;
-          for (const Segment& segment : blocks[block])
-            for (int64_t w = 0; w < yWidth; ++w)
-              std::copy_n(start + segment.source + w * from.lanes, segment.length,
-                          row + w * stride * to.lanes + segment.lane);
-        }
+  const Shape &y = request.input(0).shape, &x = request.output(0).shape;
+  auto [kernel, from, to] = imageKernel(request, name);
+  kernel->body = [from = from, to = to, stride, blocks = segmentsOf(from, to, -shift), yWidth = widthOf(y),
+                  height = heightOf(x), width = widthOf(x)](const Pointers& p) {
+    forEachRow<Element>(p.outputs[0], to, height, [&](int64_t n, int64_t block, int64_t h, Element* row) {
+      std::fill_n(row, width * to.lanes, Element{});
+      if (h % stride != 0) return;
+      const Element* start =
+          static_cast<const Element*>(p.inputs[0]) + from.row(n, 0) + h / stride * yWidth * from.lanes;
+      for (const Segment& segment : blocks[block])
+        for (int64_t w = 0; w < yWidth; ++w)
+          std::copy_n(start + segment.source + w * from.lanes, segment.length,
+                      row + w * stride * to.lanes + segment.lane);
+    });
   };
-  return kernel;
+  return std::move(kernel);
 }
 
 // Fills `count` pixels, leaving zeros in the lanes that are no channels.
@@ -118,37 +108,26 @@ void fillPixels(float* to, int64_t count, int64_t lanes, int64_t used, float val
 
 // The image moved down by `top` and right by `left`, or up and left, into another of the size of y.
 KernelPtr moveImage(const Request& request, const std::string& name, int64_t top, int64_t left, float value) {
-  requireFloat(request);
-  const TensorSpec &x = request.input(0), &y = request.output(0);
-  const auto [xLayout, from] = viewed(x, request.inputLayout(0));
-  const auto [yLayout, to] = inFormatOf(from, y);
-  auto kernel = std::make_unique<FunctionKernel>(request, name);
-  kernel->inputs[0] = xLayout;
-  kernel->outputs[0] = yLayout;
-  const int64_t xHeight = x.shape[2], xWidth = x.shape[3];
-  const int64_t begin = std::max<int64_t>(left, 0), end = std::min(left + xWidth, y.shape[3]);
-  kernel->body = [=, from = from, to = to, height = y.shape[2], width = y.shape[3]](const Pointers& p) {
-    const auto* source = static_cast<const float*>(p.inputs[0]);
-    auto* target = static_cast<float*>(p.outputs[0]);
+  const Shape &x = request.input(0).shape, &y = request.output(0).shape;
+  auto [kernel, from, to] = imageKernel(request, name);
+  const int64_t xHeight = x[2], xWidth = x[3];
+  const int64_t begin = std::max<int64_t>(left, 0), end = std::min(left + xWidth, y[3]);
+  kernel->body = [=, from = from, to = to, height = y[2], width = y[3]](const Pointers& p) {
     const int64_t lanes = to.lanes;
-#pragma omp parallel for collapse(3)
-    for (int64_t n = 0; n < to.batch; ++n)
-      for (int64_t block = 0; block < to.blocks; ++block)
-        for (int64_t h = 0; h < height; ++h) {
-          float* row = target + to.row(n, block) + h * width * lanes;
-          const int64_t xRow = h - top, used = to.used(block);
-          if (xRow < 0 || xRow >= xHeight || begin >= end) {
-            fillPixels(row, width, lanes, used, value);
-            continue;
-          }
-          fillPixels(row, begin, lanes, used, value);
-          std::memcpy(row + begin * lanes,
-                      source + from.row(n, block) + (xRow * xWidth + begin - left) * lanes,
-                      (end - begin) * lanes * sizeof(float));
-          fillPixels(row + end * lanes, width - end, lanes, used, value);
-        }
+    forEachRow<float>(p.outputs[0], to, height, [&](int64_t n, int64_t block, int64_t h, float* row) {
+      const int64_t xRow = h - top, used = to.used(block);
+      if (xRow < 0 || xRow >= xHeight || begin >= end) {
+        fillPixels(row, width, lanes, used, value);
+        return;
+      }
+      const float* start = static_cast<const float*>(p.inputs[0]) + from.row(n, block);
+      fillPixels(row, begin, lanes, used, value);
+      std::memcpy(row + begin * lanes, start + (xRow * xWidth + begin - left) * lanes,
+                  (end - begin) * lanes * sizeof(float));
+      fillPixels(row + end * lanes, width - end, lanes, used, value);
+    });
   };
-  return kernel;
+  return std::move(kernel);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include <napi.h>
 
+#include "cuda.h"
 #include "device.h"
 #include "plan_reader.h"
 #include "program.h"
@@ -22,6 +23,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   environment.token = Napi::Persistent(fovea::TokenWrap::define(env));
 
   exports.Set("openDevice", Napi::Function::New(env, fovea::DeviceWrap::open, "openDevice"));
+  exports.Set("openCudaDevice", Napi::Function::New(env, fovea::DeviceWrap::openCuda, "openCudaDevice"));
+  exports.Set("inspectCuda", Napi::Function::New(env, fovea::inspectCuda, "inspectCuda"));
   exports.Set("schema", Napi::Function::New(env, schema, "schema"));
   exports.Set("shutdown", Napi::Function::New(env, shutdown, "shutdown"));
   exports.Set("CancelToken", environment.token.Value());

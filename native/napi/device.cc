@@ -20,7 +20,7 @@ int readThreads(const Napi::Value& threads) {
 }
 
 Tuning readTuning(const Napi::Value& tuning) {
-  if (tuning.IsUndefined()) return Tuning::fast;
+  if (tuning.IsUndefined()) return Tuning::off;
   const std::string name = readName(tuning, "tuning");
   if (name == "off") return Tuning::off;
   if (name == "fast") return Tuning::fast;
@@ -29,17 +29,48 @@ Tuning readTuning(const Napi::Value& tuning) {
               "off, fast, full", name);
 }
 
+size_t readBytes(const Napi::Value& value, const char* name, size_t otherwise) {
+  if (value.IsUndefined()) return otherwise;
+  const double bytes = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+  if (!(bytes >= 0 && bytes <= 9007199254740991.0))
+    throw Error("INVALID_ARGUMENT", std::string(name) + ": expected a number of bytes", name,
+                "a number of bytes");
+  return static_cast<size_t>(bytes);
+}
+
 DeviceOptions readOptions(const Napi::Value& value) {
-  DeviceOptions options;
-  if (value.IsUndefined()) return options;
+  if (value.IsUndefined()) return {};
   if (!value.IsObject())
     throw Error("INVALID_ARGUMENT", "options: expected an object", "options", "an object");
-  options.threads = readThreads(value.As<Napi::Object>().Get("threads"));
-  options.tuning = readTuning(value.As<Napi::Object>().Get("tuning"));
-  return options;
+  const auto options = value.As<Napi::Object>();
+  DeviceOptions read;
+  read.threads = readThreads(options.Get("threads"));
+  read.cudaFolders = readCudaFolders(options.Get("cudaFolders"));
+  read.allowTf32 = options.Get("allowTf32").ToBoolean();
+  read.deterministic = options.Get("deterministic").ToBoolean();
+  read.tuning = readTuning(options.Get("tuning"));
+  read.workspaceLimit = readBytes(options.Get("workspaceLimit"), "workspaceLimit", read.workspaceLimit);
+  return read;
 }
 
 }  // namespace
+
+std::vector<cuda::SearchFolder> readCudaFolders(const Napi::Value& value) {
+  std::vector<cuda::SearchFolder> folders;
+  if (value.IsUndefined()) return folders;
+  if (!value.IsArray())
+    throw Error("INVALID_ARGUMENT", "cudaFolders: expected a list of folders", "cudaFolders", "a list");
+  const auto list = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); ++i) {
+    if (!list.Get(i).IsObject())
+      throw Error("INVALID_ARGUMENT", "cudaFolders: expected objects", "cudaFolders", "objects");
+    const auto folder = list.Get(i).As<Napi::Object>();
+    folders.push_back({readName(folder.Get("path"), "cudaFolders.path"),
+                       readName(folder.Get("origin"), "cudaFolders.origin"),
+                       folder.Get("driver").ToBoolean().Value()});
+  }
+  return folders;
+}
 
 Napi::Promise DeviceContext::submit(Napi::Env env, const Napi::Value& token, Task::Work work,
                                     Task::Result result) const {
@@ -65,6 +96,25 @@ Napi::Function DeviceWrap::define(Napi::Env env) {
        InstanceMethod<&DeviceWrap::useTuned>("useTuned"),
        InstanceMethod<&DeviceWrap::createStore>("createStore"),
        InstanceMethod<&DeviceWrap::compile>("compile"), InstanceMethod<&DeviceWrap::close>("close")});
+}
+
+Napi::Value DeviceWrap::openCuda(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return promised(env, [&]() -> Napi::Value {
+    Environment& environment = Environment::of(env);
+    auto context = std::make_shared<DeviceContext>();
+    context->meter = std::make_shared<MemoryMeter>();
+    context->executor = environment.ownExecutor();
+    context->number = environment.nextNumber();
+    return environment.submit(
+        *context->executor, context->number, 0,
+        [&opened = context->backend, meter = context->meter, name = readName(info[0], "name"),
+         options = readOptions(info[1])](const std::atomic<bool>&) {
+          opened = openBackend(name, options, meter);
+        },
+        // Keeps the context, which the work only borrows: it must not end on its own thread.
+        [context](Napi::Env env) -> Napi::Value { return construct(Environment::of(env).device, context); });
+  });
 }
 
 Napi::Value DeviceWrap::open(const Napi::CallbackInfo& info) {

@@ -16,6 +16,9 @@ struct DeviceContext {
   Napi::Promise submit(Napi::Env env, const Napi::Value& token, Task::Work work, Task::Result result) const;
 };
 
+// A list of { path, origin, driver }; undefined is none.
+std::vector<cuda::SearchFolder> readCudaFolders(const Napi::Value& value);
+
 class DeviceWrap final : public Wrap<DeviceWrap> {
  public:
   static constexpr napi_type_tag tag{0x8d0d3a4c5f0b4f61, 0x9a1f0c6e2b7d4301};
@@ -23,6 +26,8 @@ class DeviceWrap final : public Wrap<DeviceWrap> {
   static Napi::Function define(Napi::Env env);
   // openDevice(name, options)
   static Napi::Value open(const Napi::CallbackInfo& info);
+  // openCudaDevice(name, options): a promise, since starting a GPU takes its time
+  static Napi::Value openCuda(const Napi::CallbackInfo& info);
 
   explicit DeviceWrap(const Napi::CallbackInfo& info);
 

@@ -14,7 +14,7 @@ void Task::run(const std::atomic<bool>& cancelled) noexcept {
 }
 
 void Task::abort() {
-  failure_ = Failure{"ABORTED", "the work was taken back before it began", {}, {}, {}};
+  failure_ = Failure{"ABORTED", "the work was taken back before it began", {}, {}, {}, {}, {}};
   work_ = nullptr;
 }
 
@@ -82,6 +82,12 @@ std::shared_ptr<Executor> Environment::hostExecutor() {
   std::shared_ptr<Executor> executor = Executor::host();
   if (std::ranges::count(executors_, executor) == 0) executors_.push_back(executor);
   return executor;
+}
+
+std::shared_ptr<Executor> Environment::ownExecutor() {
+  if (closed_) throw Error("DISPOSED", "the environment is shutting down");
+  std::erase_if(executors_, [](const auto& executor) { return executor.use_count() == 1; });
+  return executors_.emplace_back(Executor::own());
 }
 
 Napi::Promise Environment::submit(Executor& executor, uint64_t device, uint64_t token, Task::Work work,

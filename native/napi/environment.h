@@ -66,6 +66,8 @@ class Environment {
 
   // The executor on whose thread a device's work is done; one for all that compute on the host.
   std::shared_ptr<Executor> hostExecutor();
+  // One of its own, which ends some time after nobody else holds it any more.
+  std::shared_ptr<Executor> ownExecutor();
   uint64_t nextNumber() { return ++number_; }
   // Queues work; `device` and `token` are numbers that it can be taken back by.
   Napi::Promise submit(Executor& executor, uint64_t device, uint64_t token, Task::Work work,

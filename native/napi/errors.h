@@ -3,6 +3,7 @@
 
 #include <exception>
 #include <string>
+#include <vector>
 
 #include "../error.h"
 
@@ -11,6 +12,9 @@ namespace fovea {
 // An exception as plain data: it may be caught on one thread and thrown in JavaScript on another.
 struct Failure {
   std::string code, message, subject, expected, got;
+  // Of CUDA_UNAVAILABLE: why, and where was searched.
+  std::string reason;
+  std::vector<std::string> searched;
 };
 
 Failure failureOf(const std::exception_ptr& exception);

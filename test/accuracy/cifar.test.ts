@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createModel } from '../../models/index.js'
-import { Device } from '../../ts/runtime/device.js'
+import type { Device } from '../../ts/runtime/device.js'
+import { openTestDevice } from '../support/device.js'
 import { fixtureImage } from '../support/fixture-weights.js'
 import { relativeError } from '../support/reference.js'
 
@@ -17,7 +18,7 @@ const reference = JSON.parse(readFileSync(published('resnet20-logits.json'), 'ut
 
 let device: Device
 beforeAll(async () => {
-  device = await Device.open('cpu', { tuning: 'off' })
+  device = await openTestDevice()
 })
 afterAll(() => {
   device.close()

@@ -1,19 +1,29 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createModel, type ModelName } from '../../models/index.js'
 import type { Model } from '../../ts/model/model.js'
 import { Device } from '../../ts/runtime/device.js'
-import { elementCount, tensor, Tensor } from '../../ts/tensor.js'
-import { fixtureImage, levels, setFixtureWeights } from '../support/fixture-weights.js'
+import type { Precision } from '../../ts/compile/precision.js'
+import type { Tensor } from '../../ts/tensor.js'
+import { fixtureImage, setFixtureWeights } from '../support/fixture-weights.js'
 import { fallbacks, usesWinograd, withWinograd } from '../support/kernels.js'
 import { readReference, relativeError, TORCHVISION_NETWORKS } from '../support/reference.js'
+import {
+  crossEntropyGradient,
+  errorsOf,
+  headsOf,
+  spread,
+  withoutDropout,
+  type Spread,
+} from '../support/step-errors.js'
 
 type AnyModel = Model<'logits', string>
 
 /** How far float32 may be from float64; Winograd's transforms cost a digit. */
 interface Bounds {
   readonly logits: number
-  readonly norm: { readonly worst: number; readonly median: number }
-  readonly probe: { readonly worst: number; readonly median: number }
+  readonly norm: Spread
+  readonly probe: Spread
 }
 const DIRECT: Bounds = {
   logits: 1e-4,
@@ -60,23 +70,55 @@ it.each(['vgg11', 'googlenet', 'inception_v3', 'resnet18', 'densenet121'] as con
     ),
 )
 
-function compile(network: string, on: Device, model: AnyModel = networkOf(network)) {
-  const { shape } = readReference(network).train!.image
-  return model.compile(on, { batch: shape[0]!, size: [shape[2]!, shape[3]!], training: true })
+/** PyTorch's own errors in bf16, of which fovea's may be this multiple. */
+const PYTORCH = JSON.parse(
+  readFileSync(new URL('../data/reference/bf16.json', import.meta.url), 'utf8'),
+) as Record<string, Narrow>
+const MULTIPLE = 1.5
+
+/** The worst of some dozens of random errors is random itself; their mean square is not. */
+type Narrow = { readonly logits: number } & Readonly<Record<'norm' | 'probe', Typical>>
+interface Typical {
+  readonly rms: number
+  readonly median: number
 }
 
-async function check(network: string, on: Device): Promise<void> {
+it.each(['alexnet', 'vgg11_bn', 'googlenet', 'resnet18', 'resnet50', 'densenet121'])(
+  '%s in training with activations in bf16, beside PyTorch in bf16',
+  { timeout: 300_000 },
+  async (network) => {
+    const unsupported = await compile(network, device, undefined, 'bf16').then(
+      (program) => program.dispose(),
+      (error: Error) => {
+        if (error.message.includes('AVX512_BF16')) return error.message
+        throw error
+      },
+    )
+    if (unsupported) return void console.log(`${network} in bf16 skipped: ${unsupported}`)
+    await check(network, device, 'bf16')
+  },
+)
+
+function compile(
+  network: string,
+  on: Device,
+  model: AnyModel = networkOf(network),
+  precision: Precision = 'f32',
+) {
+  const { shape } = readReference(network).train!.image
+  const [batch, , height, width] = shape as [number, number, number, number]
+  return model.compile(on, { batch, size: [height, width], precision, training: true })
+}
+
+async function check(network: string, on: Device, precision: Precision = 'f32'): Promise<void> {
   const { train, seed } = readReference(network)
   const { shape, name } = train!.image
   const model = networkOf(network)
   await setFixtureWeights(model, seed)
-  const program = await compile(network, on, model)
+  const program = await compile(network, on, model, precision)
   try {
     const { output, backward } = await program.forward(fixtureImage(name, shape, seed))
-    const heads = [
-      'logits',
-      ...(train!.aux.length > 1 ? ['aux1', 'aux2'] : train!.aux.length === 1 ? ['aux'] : []),
-    ]
+    const heads = headsOf(train!.aux.length)
     const expected = [train!.logits, ...train!.aux]
     const logits = Math.max(...heads.map((head, i) => relativeError(output[head]!.data, expected[i]!)))
     const seeds = heads.map((head, i) => [
@@ -107,10 +149,12 @@ async function check(network: string, on: Device): Promise<void> {
       norm: spread(errors.map(({ norm }) => norm)),
       probe: spread(errors.map(({ probe }) => probe)),
     }
-    rows.push(row(network, shape[0]!, figures, statistics, winograd))
+    const kernels = precision === 'f32' ? (winograd ? 'Winograd' : 'direct') : precision
+    rows.push(row(network, shape[0]!, figures, statistics, kernels))
 
-    const bounds = winograd ? WINOGRAD : DIRECT
     expect(fallbacks(schedule)).toEqual([])
+    if (precision === 'bf16') return expectNoWorse(logits, errors, PYTORCH[network]!)
+    const bounds = winograd ? WINOGRAD : DIRECT
     expect(figures.logits).toBeLessThan(bounds.logits)
     expect(figures.norm.worst).toBeLessThan(bounds.norm.worst)
     expect(figures.norm.median).toBeLessThan(bounds.norm.median)
@@ -122,56 +166,29 @@ async function check(network: string, on: Device): Promise<void> {
   }
 }
 
-/** Without dropout, whose masks PyTorch draws otherwise. */
 function networkOf(network: string): AnyModel {
-  if (network === 'googlenet') return createModel('googlenet', { dropout: 0, auxiliaryDropout: 0 })
-  const options = /^(alexnet|vgg|inception)/.test(network) ? { dropout: 0 } : {}
-  return createModel(network as ModelName, options)
+  return createModel(network as ModelName, withoutDropout(network))
 }
 
-/** Gradient of the mean cross-entropy of the softmax, in float64. */
-function crossEntropyGradient({ data, shape }: Tensor, labels: readonly number[], weight: number): Tensor {
-  const [n, classes] = shape as [number, number]
-  const gradient = new Float32Array(elementCount(shape))
-  for (let i = 0; i < n; i++) {
-    const logits = Array.from(data.subarray(i * classes, (i + 1) * classes))
-    const largest = Math.max(...logits)
-    const exponentials = logits.map((logit) => Math.exp(logit - largest))
-    const sum = exponentials.reduce((total, value) => total + value, 0)
-    exponentials.forEach((value, k) => {
-      gradient[i * classes + k] = (weight * (value / sum - (k === labels[i] ? 1 : 0))) / n
-    })
+function expectNoWorse(logits: number, errors: readonly Record<'norm' | 'probe', number>[], peer: Narrow) {
+  expect(logits).toBeLessThan(MULTIPLE * peer.logits)
+  for (const which of ['norm', 'probe'] as const) {
+    const values = errors.map((error) => error[which])
+    const rms = Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length)
+    expect(rms, `${which}, root mean square`).toBeLessThan(MULTIPLE * peer[which].rms)
+    expect(spread(values).median, `${which}, median`).toBeLessThan(MULTIPLE * peer[which].median)
   }
-  return tensor(gradient, shape)
-}
-
-/** Relative error of the l2 norm; error of the probe in units of l2 / sqrt(count). */
-function errorsOf(name: string, data: Float32Array, [l2, probe]: readonly [number, number]) {
-  const directions = levels(`probe/${name}`, data.length)
-  let square = 0
-  let dot = 0
-  data.forEach((value, i) => {
-    square += value * value
-    dot += value * directions[i]!
-  })
-  const root = Math.sqrt(data.length)
-  return { norm: Math.abs(Math.sqrt(square) - l2) / l2, probe: Math.abs(dot / root - probe) / (l2 / root) }
-}
-
-function spread(values: readonly number[]): { readonly worst: number; readonly median: number } {
-  const sorted = values.toSorted((a, b) => a - b)
-  return { worst: sorted.at(-1)!, median: sorted[Math.floor(sorted.length / 2)]! }
 }
 
 function row(
   network: string,
   batch: number,
-  { logits, norm, probe }: Record<'norm' | 'probe', ReturnType<typeof spread>> & { logits: number },
+  { logits, norm, probe }: Record<'norm' | 'probe', Spread> & { logits: number },
   statistics: number,
-  winograd: boolean,
+  kernels: string,
 ): string {
   const figures = [logits, norm.worst, norm.median, probe.worst, probe.median, statistics].map((value) =>
     value.toExponential(2).padStart(9),
   )
-  return `${network.padEnd(14)} ${String(batch).padStart(5)} ${figures.join('    ')}    ${winograd ? 'Winograd' : 'direct'}`
+  return `${network.padEnd(14)} ${String(batch).padStart(5)} ${figures.join('    ')}    ${kernels}`
 }

@@ -81,5 +81,6 @@ describe('a NumPy array file', () => {
   it('is refused where nothing can be written', async () => {
     const error = await failureOf(writeNpy(join(folder, 'no', 'out.npy'), tensor(new Float32Array(1), [1])))
     expect(error.message).toMatch(/out\.npy: cannot be written: ENOENT/)
+    expect(error.code).toBe('WRITE')
   })
 })

@@ -33,6 +33,14 @@ describe('the header of a safetensors file', () => {
     expect(await read(JSON.stringify({ __proto__x: f32(0, 4), constructor: f32(4, 8) }), 8)).toHaveLength(2)
   })
 
+  it('may be of any length, whatever other format its first byte is the mark of', async () => {
+    for (let length = 64; length < 64 + 256; length++) {
+      const header = JSON.stringify({ a: f32(0, 4) }).padEnd(length)
+      const path = put(folder, 'length.safetensors', safetensorsFile(header, 4))
+      expect(await withCheckpoint(path, async ({ format }) => format), String(length)).toBe('safetensors')
+    }
+  })
+
   it.each<[string, unknown, number, RegExp]>([
     ['a hole at the start', { a: f32(4, 8) }, 8, /"a" leaves a hole: expected offset 0, got 4/],
     [
@@ -174,7 +182,7 @@ describe('a written safetensors file', () => {
     Object.defineProperty(late.data, 'byteOffset', { value: -1 })
     await expect(writeSafetensors(path, [broken])).rejects.toThrow('the device is gone')
     expect(await failureOf(writeSafetensors(path, [entries[0], late]))).toMatchObject({
-      name: 'CheckpointError',
+      name: 'WriteError',
       message: expect.stringContaining(`${path}: cannot be written`) as string,
     })
     expect(readFileSync(path)).toEqual(before)
@@ -183,7 +191,7 @@ describe('a written safetensors file', () => {
 
   it('is refused where nothing can be written', async () => {
     const error = await failureOf(writeSafetensors(join(folder, 'no', 'such', 'folder.safetensors'), entries))
-    expect(error).toMatchObject({ name: 'CheckpointError', code: 'CHECKPOINT_FORMAT' })
+    expect(error).toMatchObject({ name: 'WriteError', code: 'WRITE' })
     expect(error.message).toMatch(/folder\.safetensors: cannot be written: ENOENT/)
     const blocked = join(folder, 'blocked.safetensors')
     mkdirSync(blocked)

@@ -59,7 +59,8 @@ test('an input that is missing or no array', async () => {
   await writeFile(text, 'not an array')
   const missing = await fovea(['predict', ...NETWORK, '--input', 'nothing.npy', '--output', output])
   expect(missing.code).toBe(1)
-  expect(missing.stderr).toMatch(/^fovea: .*nothing\.npy.*\n$/)
+  // That it is not there says all.
+  expect(missing.stderr).toMatch(/^fovea: .*nothing\.npy.*: no such file or directory, stat '\S*'\n$/)
   const wrong = await fovea(['predict', ...NETWORK, '--input', text, '--output', output])
   expect(wrong.code).toBe(1)
   expect(wrong.stderr).toMatch(/^fovea: .*text\.npy.*\n$/)
@@ -72,5 +73,5 @@ test('an output that cannot be written', async () => {
   const output = join(folder, 'nowhere/y.npy')
   const { code, stderr } = await fovea(['predict', ...NETWORK, '--input', input, '--output', output])
   expect(code).toBe(1)
-  expect(stderr).toMatch(/^fovea: .*nowhere\/y\.npy.*\n$/)
+  expect(stderr).toMatch(/^fovea: .*nowhere\/y\.npy: cannot be written: ENOENT: no such file or directory, open '\S*'\n$/)
 })

@@ -6,7 +6,7 @@ import sharp from 'sharp'
 import { expect, test } from 'vitest'
 import { openCheckpoint } from '../../ts/io/checkpoint.js'
 import { fovea, foveaJson, MAIN, RESNET20, temporaryFolder, type JsonError } from './fovea.js'
-import { writeClasses } from './images.js'
+import { writeClasses, writeImage } from './images.js'
 
 interface Report {
   readonly network: string
@@ -61,6 +61,19 @@ test('train writes weights, metrics and a report', async () => {
   expect(evaluation.images).toBe(6)
   const best = /top-1 (\S+) %/.exec(stdout)![1]
   expect((100 * evaluation.top1).toFixed(2)).toBe(best)
+  const image = await writeImage(out, 'anything')
+  const shown = await fovea([
+    'classify',
+    image,
+    '--model',
+    'resnet20',
+    '--weights',
+    join(out, 'best.safetensors'),
+  ])
+  const named = [...shown.stdout.matchAll(/ +(\d) +(\w+) +[\d.]+ %$/gm)].map(([, ...cells]) =>
+    cells.join(' '),
+  )
+  expect(named.sort()).toEqual(['0 airplane', '1 automobile', '2 bird'])
 })
 
 test('--json prints the report as one document, and nothing else', async () => {

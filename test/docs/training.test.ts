@@ -35,7 +35,7 @@ async function complaints(codes: readonly string[]): Promise<string[]> {
 }
 
 test('there are examples', () => {
-  expect(examples.filter(({ runs }) => runs)).toHaveLength(3)
+  expect(examples.filter(({ runs }) => runs)).toHaveLength(4)
   expect(examples.filter(({ runs }) => !runs)).toHaveLength(2)
 })
 

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { chmod, readFile, utimes, writeFile } from 'node:fs/promises'
+import { chmod, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
 import { DownloadError } from '../../ts/errors.js'
-import { writeAtomically } from '../../ts/files/atomic-write.js'
+import { linkAtomically, writeAtomically } from '../../ts/files/atomic-write.js'
 import { cacheFolder } from '../../ts/files/cache-folder.js'
 import { formatBytes, receiptHolds, writeReceipt, writingTo } from '../../ts/io/cache.js'
 import { fetchFile } from '../../ts/io/download.js'
@@ -120,6 +120,34 @@ describe('writeAtomically', () => {
     expect((await failure(write)).message).toBe('power cut')
     expect(await filesIn(folder)).toEqual(['a'])
     expect(await readFile(join(folder, 'a'), 'utf8')).toBe('old')
+  })
+})
+
+describe('linkAtomically', () => {
+  it('gives a file a second name, in place of the one that has it', async () => {
+    const folder = freshFolder()
+    const [one, two] = [join(folder, 'one'), join(folder, 'two')]
+    await writeFile(one, 'new')
+    await writeFile(two, 'old')
+    // The second time both are the same file already.
+    for (let time = 0; time < 2; time++) {
+      expect(await linkAtomically(one, two)).toBe(true)
+      expect((await stat(two)).ino).toBe((await stat(one)).ino)
+      expect(await filesIn(folder)).toEqual(['one', 'two'])
+    }
+    // Replacing the one leaves the other.
+    await writeAtomically(one, (file) => file.writeFile('newer'))
+    expect(await readFile(two, 'utf8')).toBe('new')
+  })
+
+  it('says where it cannot, and leaves all as it was', async () => {
+    const folder = freshFolder()
+    const [missing, two, below] = ['missing', 'two', 'two/below'].map((name) => join(folder, name))
+    await writeFile(two!, 'old')
+    expect(await linkAtomically(missing!, two!)).toBe(false)
+    expect(await linkAtomically(two!, below!)).toBe(false)
+    expect(await filesIn(folder)).toEqual(['two'])
+    expect(await readFile(two!, 'utf8')).toBe('old')
   })
 })
 

@@ -8,6 +8,7 @@ import { cropCentre, toTensor } from '../../ts/data/image.js'
 import { withChannels, type Image } from '../../ts/data/pixels.js'
 import { AbortError, BackendError, DatasetError, ImageError, InvalidArgumentError } from '../../ts/errors.js'
 import { classify, evaluate, predict, type Classifier } from '../../ts/evaluate/index.js'
+import { Model } from '../../ts/model/model.js'
 import { Device } from '../../ts/runtime/device.js'
 import { levels } from '../support/fixture-weights.js'
 
@@ -202,6 +203,12 @@ test('classify takes files and images in memory, and names the classes', async (
   expect(file!.image).toBe(path)
   expect(file!.predictions).toEqual([{ index: 3, label: 'cat', probability: expect.any(Number) as number }])
   expect(memory!.predictions).toEqual(file!.predictions)
+  const { network, info } = small.model
+  const model = new Model(network, { ...info, labels })
+  for (const { name, role } of model.parameters)
+    if (role !== 'counter') await model.weights.set(name, await small.model.weights.get(name))
+  const [known] = await classify(model, [path], { device, top: 1 })
+  expect(known!.predictions[0]!.label).toBe('cat')
   expect(await classify(small, [], { device })).toEqual([])
 })
 

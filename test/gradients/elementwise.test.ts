@@ -16,13 +16,14 @@ import {
   softmax,
   tanh,
 } from '../../ts/graph/ops/index.js'
-import { Device } from '../../ts/runtime/device.js'
+import type { Device } from '../../ts/runtime/device.js'
 import type { Shape } from '../../ts/tensor.js'
 import { check } from '../support/gradients.js'
+import { openTestDevice } from '../support/device.js'
 
 let device: Device
 beforeAll(async () => {
-  device = await Device.open('cpu', { tuning: 'off' })
+  device = await openTestDevice()
 })
 afterAll(() => device.close())
 

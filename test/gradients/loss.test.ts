@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { linear, relu } from '../../ts/graph/ops/index.js'
 import type { Loss } from '../../ts/model/step.js'
-import { Device } from '../../ts/runtime/device.js'
+import type { Device } from '../../ts/runtime/device.js'
 import { crossEntropy, meanSquaredError, radialBasisLoss } from '../../ts/train/loss.js'
 import { check, drawn } from '../support/gradients.js'
+import { openTestDevice } from '../support/device.js'
 
 let device: Device
 beforeAll(async () => {
-  device = await Device.open('cpu', { tuning: 'off' })
+  device = await openTestDevice()
 })
 afterAll(() => device.close())
 

@@ -12,12 +12,13 @@ import {
   sliceChannels,
   subsamplePad,
 } from '../../ts/graph/ops/index.js'
-import { Device } from '../../ts/runtime/device.js'
+import type { Device } from '../../ts/runtime/device.js'
 import { check } from '../support/gradients.js'
+import { openTestDevice } from '../support/device.js'
 
 let device: Device
 beforeAll(async () => {
-  device = await Device.open('cpu', { tuning: 'off' })
+  device = await openTestDevice()
 })
 afterAll(() => device.close())
 

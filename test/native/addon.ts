@@ -48,6 +48,7 @@ export interface Device {
 
 export interface Addon {
   openDevice(name: unknown, options?: unknown): Device
+  openCudaDevice(name: unknown, options?: unknown): Promise<Device>
   schema(): Record<string, Record<string, string | string[]>>
   shutdown(): void
   CancelToken: new () => { cancel(): void }

@@ -1,16 +1,17 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createModel, type ModelName } from '../../models/index.js'
 import type { Model } from '../../ts/model/model.js'
-import { Device } from '../../ts/runtime/device.js'
+import type { Device } from '../../ts/runtime/device.js'
 import { tensor, type Tensor } from '../../ts/tensor.js'
 import { fixtureImage, levels, setFixtureWeights } from '../support/fixture-weights.js'
+import { openTestDevice } from '../support/device.js'
 
 /** Rounding differs where a norm is computed by other kernels the second time, and grows over the layers. */
 const BOUND = 5e-3
 
 let device: Device
 beforeAll(async () => {
-  device = await Device.open('cpu', { tuning: 'off' })
+  device = await openTestDevice({ deterministic: true })
 })
 afterAll(() => device.close())
 

@@ -34,7 +34,7 @@ describe('a full disk', () => {
     const before = files()
     const { lines } = await trainInChild({ ...CHILD_OPTIONS, out, resume: true }, { limit: 12 })
     const last = lines.at(-1)!
-    expect(last).toMatchObject({ kind: 'error', code: 'CHECKPOINT_FORMAT', value: 4 })
+    expect(last).toMatchObject({ kind: 'error', code: 'WRITE', value: 4 })
     expect('message' in last && last.message).toMatch(/safetensors: cannot be written: E(FBIG|NOSPC)/)
     expect(files()).toEqual(before)
     const { lines: more } = await trainInChild({ ...CHILD_OPTIONS, out, resume: true })

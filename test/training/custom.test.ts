@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   createModel,
   crossEntropy,
-  Device,
+  type Device,
   Model,
   nn,
   sgd,
@@ -12,6 +12,7 @@ import {
 } from '../../ts/index.js'
 import { MNIST } from '../../ts/data/preprocessing.js'
 import { drawn } from '../support/gradients.js'
+import { openTestDevice } from '../support/device.js'
 
 // What users write: a block, a network and a loss of their own, from operations that are there.
 
@@ -95,7 +96,7 @@ function brightest({ data }: Tensor): Tensor {
 
 let device: Device
 beforeAll(async () => {
-  device = await Device.open('cpu', { tuning: 'off' })
+  device = await openTestDevice()
 })
 afterAll(() => device.close())
 

@@ -19,9 +19,10 @@ import {
   sequential,
 } from '../../ts/nn/index.js'
 import { RandomStream } from '../../ts/random.js'
-import { Device } from '../../ts/runtime/device.js'
+import type { Device } from '../../ts/runtime/device.js'
 import type { TrainerEvent } from '../../ts/train/events.js'
 import type { Recipe } from '../../ts/train/recipe.js'
+import { openTestDevice } from '../support/device.js'
 
 const SIDE = 8
 export const CLASSES = ['a', 'b', 'c', 'd']
@@ -34,11 +35,11 @@ export function temporaryFolders(): (name?: string) => string {
   return (name = `run${count++}`) => join(root, name)
 }
 
-/** A device for the tests of the file. */
+/** A device for the tests of the file, which repeats bit for bit. */
 export function useDevice(options: { readonly threads?: number } = {}): { readonly device: Device } {
   const used = {} as { device: Device }
   beforeAll(async () => {
-    used.device = await Device.open('cpu', options)
+    used.device = await openTestDevice({ ...options, deterministic: true })
   })
   afterAll(() => used.device.close())
   return used

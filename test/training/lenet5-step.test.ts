@@ -6,6 +6,7 @@ import { crossEntropy } from '../../ts/train/loss.js'
 import { sgd } from '../../ts/train/optimizer.js'
 import { fixtureImage, fixtureValue, type FixtureRole } from '../support/fixture-weights.js'
 import { relativeError } from '../support/reference.js'
+import { openTestDevice } from '../support/device.js'
 
 interface Expected {
   readonly batch: number
@@ -39,7 +40,7 @@ const options = {
 describe('LeNet-5 of 1998', () => {
   let device: Device
   beforeAll(async () => {
-    device = await Device.open('cpu', { tuning: 'off' })
+    device = await openTestDevice()
   })
   afterAll(() => device.close())
 

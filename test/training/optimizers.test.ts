@@ -5,12 +5,13 @@ import type { Value } from '../../ts/graph/graph.js'
 import { Model } from '../../ts/model/model.js'
 import type { TrainingStepOptions } from '../../ts/model/step.js'
 import { affine, initializers, Network, Parameter, radialBasis, scaledTanh } from '../../ts/nn/index.js'
-import { Device } from '../../ts/runtime/device.js'
+import type { Device } from '../../ts/runtime/device.js'
 import { Tensor } from '../../ts/tensor.js'
 import { crossEntropy, meanSquaredError, radialBasisLoss } from '../../ts/train/loss.js'
 import { adam, adamW, rmsProp, sgd } from '../../ts/train/optimizer.js'
 import { fixtureImage, fixtureValue, levels, type FixtureRole } from '../support/fixture-weights.js'
 import { relativeL2 } from '../support/gradients.js'
+import { openTestDevice } from '../support/device.js'
 
 type Parameters = readonly (readonly [string, readonly number[], FixtureRole])[]
 
@@ -120,7 +121,7 @@ function labelsOf(name: string, turn: number): Int32Array | Tensor {
 
 let device: Device
 beforeAll(async () => {
-  device = await Device.open('cpu', { tuning: 'off' })
+  device = await openTestDevice()
 })
 afterAll(() => device.close())
 

@@ -146,6 +146,9 @@ describe('averages of the weights', () => {
     expect(await kept.weights.get('features.1.running_mean')).toEqual(
       await model.weights.get('features.1.running_mean'),
     )
+    const counter = 'features.1.num_batches_tracked'
+    expect(kept.weights.counter(counter)).toBe(24n)
+    expect(model.weights.counter(counter)).toBe(24n)
     const { top1 } = await evaluate(kept, validation, { device: used.device })
     expect(top1).toBe(report.epochs.at(-1)!.validation!.top1)
   })

@@ -3,19 +3,31 @@ import { expectTypeOf } from 'vitest'
 import {
   adam,
   adamW,
+  augment,
+  batchesAnEpoch,
+  batchesFrom,
+  CIFAR,
+  CIFAR_AUGMENTATION,
   crossEntropy,
   googlenet,
   inceptionV3,
+  loader,
   meanSquaredError,
   radialBasisLoss,
+  RandomStream,
   resnet50,
   rmsProp,
   sgd,
+  VGG_AUGMENTATION,
+  type Dataset,
   type Device,
+  type Image,
+  type ImageItem,
   type InferenceProgram,
   type Loss,
   type Optimizer,
   type Tensor,
+  type TrainingBatch,
   type TrainingProgram,
   type TrainingStep,
 } from '../../ts/index.js'
@@ -24,6 +36,20 @@ declare function used(value: unknown): void
 
 const loss = crossEntropy()
 const optimizer = sgd({ lr: 0.1 })
+
+export async function batches(dataset: Dataset, images: AsyncIterable<ImageItem>): Promise<void> {
+  const options = { batch: 8, preprocessing: CIFAR, transforms: CIFAR_AUGMENTATION }
+  expectTypeOf(batchesAnEpoch(dataset, options)).toBeNumber()
+  for await (const { images, labels } of loader(dataset, options))
+    expectTypeOf({ images, labels }).toEqualTypeOf<{ images: Tensor; labels: Int32Array }>()
+  for await (const batch of batchesFrom(images, { ...options, classes: 10, dtype: 'u8' }))
+    expectTypeOf(batch).toEqualTypeOf<TrainingBatch<'u8'>>()
+  // @ts-expect-error a stream does not know its classes
+  batchesFrom(images, options)
+  expectTypeOf(await augment('a.jpg', VGG_AUGMENTATION, CIFAR, new RandomStream(1, 2))).toEqualTypeOf<Image>()
+  // @ts-expect-error no such stage
+  await augment('a.jpg', [{ kind: 'verticalFlip' }], CIFAR, new RandomStream(1, 2))
+}
 
 export async function kinds(device: Device): Promise<void> {
   const model = resnet50()

@@ -13,11 +13,9 @@ const REMEDIES: { readonly [Code in ErrorCode]?: string } = {
     'Weights are files of PyTorch (.pth, .pt, .th), .safetensors or a TensorFlow.js model.json',
   CHECKPOINT_UNSAFE: 'Save the weights alone, with torch.save(model.state_dict(), file) or as safetensors',
   DIVERGED: 'A smaller --lr may hold',
-  CUDA_UNAVAILABLE: '--device cpu works everywhere',
+  RESUME_MISMATCH: 'Give the options that the training was begun with, or another --out',
+  CUDA_UNAVAILABLE: '"fovea doctor" says what to do; --device cpu works everywhere',
 }
-
-/** A checkpoint that fits the network, but not what a training is resumed with. */
-const RESUME_REMEDY = 'Give the options that the training was begun with, or another --out'
 
 /** An error as a person reads it: one line, what is wrong and what to do. */
 export function describe(error: unknown): string {
@@ -69,8 +67,10 @@ function exitCode(error: unknown): number {
 
 /** No remedy against a file that is not there: the message says all. */
 function remedyOf(error: FoveaError): string | undefined {
-  if (error.message.includes('cannot go on here')) return RESUME_REMEDY
-  return error.message.includes('no such file') ? undefined : REMEDIES[error.code]
+  const { cause } = error
+  return cause instanceof Error && 'code' in cause && cause.code === 'ENOENT'
+    ? undefined
+    : REMEDIES[error.code]
 }
 
 function oneLine(text: string): string {

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { benchCommand } from './commands/bench.js'
 import { classifyCommand } from './commands/classify.js'
 import { dataCommand } from './commands/data.js'
+import { doctorCommand } from './commands/doctor.js'
 import { evaluateCommand } from './commands/evaluate.js'
 import { finetuneCommand } from './commands/finetune.js'
 import { listCommand } from './commands/list.js'
@@ -39,6 +40,7 @@ function program(): Command {
     benchCommand(),
     listCommand(),
     dataCommand(),
+    doctorCommand(),
   ]
   for (const command of commands) fovea.addCommand(command)
   // Usage errors are thrown instead of printed, so that they look like all others.

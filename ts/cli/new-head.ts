@@ -20,10 +20,11 @@ export async function withNewHead(
     throw new InvalidArgumentError(`${info.name} has no linear layer at its end that could be made anew`, {
       subject: info.name,
     })
-  const model = new Model(network, { ...info, classes })
+  const model = new Model(network, { ...info, classes, labels: null })
   const isNew = (name: string) => heads.some((head) => name.startsWith(`${head}.`))
   for (const { name, role } of model.parameters)
-    if (role !== 'counter' && !isNew(name)) await model.weights.set(name, await given.weights.get(name))
+    if (role === 'counter') model.weights.setCounter(name, given.weights.counter(name))
+    else if (!isNew(name)) await model.weights.set(name, await given.weights.get(name))
   return model
 }
 

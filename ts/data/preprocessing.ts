@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../errors.js'
+import { excerpt, isJson } from '../io/json.js'
 
 /** Resampling filter; when shrinking, its support grows with the factor, so that nothing aliases. */
 export type Interpolation = 'nearest' | 'bilinear' | 'bicubic' | 'lanczos3'
@@ -84,22 +85,49 @@ export function inputSide({ size, padding = 0 }: Preprocessing): number {
   return size + 2 * padding
 }
 
-/** @throws InvalidArgumentError when the fields contradict each other. */
-export function checkPreprocessing(preprocessing: Preprocessing): void {
-  const { size, resize, mean, deviation, padding = 0 } = preprocessing
-  const channels = channelCount(preprocessing)
-  const fail = (subject: string, expected: string, got: string) => {
-    throw new InvalidArgumentError(`preprocessing.${subject} must be ${expected}, got ${got}`, {
-      subject,
-      expected,
-      got,
-    })
+const INTERPOLATIONS: readonly unknown[] = [
+  'nearest',
+  'bilinear',
+  'bicubic',
+  'lanczos3',
+] satisfies Interpolation[]
+const CHANNELS: readonly unknown[] = ['RGB', 'BGR', 'grey'] satisfies Preprocessing['channels'][]
+
+/** @throws InvalidArgumentError when a field is missing or wrong, or fields contradict each other. */
+export function checkPreprocessing(value: unknown): asserts value is Preprocessing {
+  if (!isJson(value)) fail('preprocessing', 'an object', value)
+  const field = (name: keyof Preprocessing, expected: string, holds: boolean) => {
+    if (!holds) fail(`preprocessing.${name}`, expected, value[name])
   }
-  if (!Number.isInteger(size) || size < 1) fail('size', 'a positive integer', String(size))
-  if (resize !== 'exact' && (!Number.isInteger(resize) || resize < size))
-    fail('resize', `'exact' or an integer of at least the crop's ${size}`, String(resize))
-  if (!Number.isInteger(padding) || padding < 0)
-    fail('padding', 'an integer that is not negative', String(padding))
-  if (mean.length !== channels) fail('mean', `${channels} number(s)`, String(mean.length))
-  if (deviation.length !== channels) fail('deviation', `${channels} number(s)`, String(deviation.length))
+  const { size, resize, padding = 0, interpolation, channels, scale, mean, deviation } = value
+  const count = channels === 'grey' ? 1 : 3
+  field('size', 'a positive integer', isCount(size) && size > 0)
+  field(
+    'resize',
+    `'exact' or an integer of at least the crop's ${String(size)}`,
+    resize === 'exact' || (isCount(resize) && resize >= Number(size)),
+  )
+  field('padding', 'an integer that is not negative', isCount(padding))
+  field('interpolation', `one of ${INTERPOLATIONS.join(', ')}`, INTERPOLATIONS.includes(interpolation))
+  field('channels', `one of ${CHANNELS.join(', ')}`, CHANNELS.includes(channels))
+  field('scale', 'a positive number', isPositive(scale))
+  field('mean', `${count} number(s)`, isList(mean, count, Number.isFinite))
+  field('deviation', `${count} positive number(s)`, isList(deviation, count, isPositive))
+}
+
+function fail(subject: string, expected: string, found: unknown): never {
+  const got = excerpt(found)
+  throw new InvalidArgumentError(`${subject} must be ${expected}, got ${got}`, { subject, expected, got })
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0
+}
+
+function isPositive(value: unknown): boolean {
+  return Number.isFinite(value) && Number(value) > 0
+}
+
+function isList(value: unknown, length: number, isElement: (element: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.length === length && value.every(isElement)
 }

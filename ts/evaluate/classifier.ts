@@ -4,9 +4,9 @@ import type { Model } from '../model/model.js'
 /** A network with weights, what these want to see, and the names of its classes. */
 export interface Classifier {
   readonly model: Model<'logits', string>
-  /** Default: what a bare weights file of the network is taken to want. */
+  /** Default: the model's own. */
   readonly preprocessing?: Preprocessing | undefined
-  /** Names of the classes in index order. */
+  /** Names of the classes in index order. Default: the model's own, where it knows them. */
   readonly labels?: readonly string[] | undefined
 }
 
@@ -16,6 +16,7 @@ export type CompleteClassifier = Classifier & { readonly preprocessing: Preproce
 /** A model alone is a classifier too, with its own defaults. */
 export function toClassifier(given: Model<'logits', string> | Classifier): CompleteClassifier {
   const classifier: Classifier = 'model' in given ? given : { model: given }
-  const { model, preprocessing = model.info.preprocessing } = classifier
-  return { ...classifier, preprocessing }
+  const { model } = classifier
+  const { preprocessing = model.info.preprocessing, labels = model.info.labels ?? undefined } = classifier
+  return { model, preprocessing, labels }
 }

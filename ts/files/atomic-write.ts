@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { open, rename, rm, type FileHandle } from 'node:fs/promises'
+import { link, open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /** Puts a file in its place in one step: no reader, and no crash, ever sees half of it. */
@@ -21,6 +21,27 @@ export async function writeAtomically(
   } catch (error) {
     await rm(temporary, { force: true })
     throw error
+  }
+}
+
+/**
+ * Gives a file a second name, in one step in place of the file that has it: what is replaced as a whole, never written
+ * to, need not be there twice.
+ *
+ * @returns false where the file system cannot do that; all is as it was then
+ */
+export async function linkAtomically(path: string, name: string): Promise<boolean> {
+  const temporary = temporaryName(name)
+  try {
+    await link(path, temporary)
+    await rename(temporary, name)
+    await syncFolder(dirname(name))
+    return true
+  } catch {
+    return false
+  } finally {
+    // It is left over where nothing was renamed, or both were names of the same file already.
+    await rm(temporary, { force: true }).catch(() => undefined)
   }
 }
 

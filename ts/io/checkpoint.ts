@@ -50,11 +50,12 @@ const HEAD_BYTES = 512
 async function sniff(file: RandomAccessFile): Promise<CheckpointFormat> {
   if (file.size === 0) throw malformed(file.path, 'empty file')
   const head = await file.read(0, Math.min(file.size, HEAD_BYTES), 'its start')
+  // First: its length may begin with any bytes, those that mark the others included; their ninth byte is no brace.
+  if (looksLikeSafetensors(head)) return 'safetensors'
   if (head.toString('latin1', 0, 4) === 'PK\x03\x04') return 'pytorch-zip'
   if (head.toString('latin1', TAR_MAGIC_OFFSET, TAR_MAGIC_OFFSET + TAR_MAGIC.length) === TAR_MAGIC)
     return 'pytorch-tar'
   if (head[0] === 0x80) return 'pytorch-legacy'
-  if (looksLikeSafetensors(head)) return 'safetensors'
   throw malformed(file.path, 'unknown format', {
     expected: 'a PyTorch file (zip, stream or tar) or safetensors',
     got: `${file.size} bytes that start with ${head.toString('hex', 0, 8)}`,

@@ -50,7 +50,7 @@ export async function readNpy(path: string): Promise<Tensor> {
 /**
  * Writes a NumPy array file of float32, atomically.
  *
- * @throws CheckpointError when the file cannot be written.
+ * @throws WriteError when the file cannot be written.
  */
 export async function writeNpy(path: string, { shape, data }: Tensor): Promise<void> {
   const sizes = shape.length === 1 ? `${shape[0]!},` : shape.join(', ')

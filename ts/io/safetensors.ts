@@ -166,7 +166,7 @@ function byteLength({ shape, dtype }: SafetensorsEntry): number {
  *
  * @throws ShapeError when data do not fit their shape.
  * @throws InvalidArgumentError when a name is taken or reserved.
- * @throws CheckpointError when the file cannot be written.
+ * @throws WriteError when the file cannot be written.
  */
 export async function writeSafetensors(
   path: string,

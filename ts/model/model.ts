@@ -1,6 +1,5 @@
 import { optimize, toPlan } from '../compile/compile.js'
 import { parsePrecision, type Precision } from '../compile/precision.js'
-import type { Preprocessing } from '../data/preprocessing.js'
 import { InvalidArgumentError } from '../errors.js'
 import { Graph, type Mode, type Value } from '../graph/graph.js'
 import type { Pair } from '../graph/schema.js'
@@ -8,28 +7,10 @@ import type { Network, Parameter } from '../nn/module.js'
 import { openCheckpoint, type Checkpoint } from '../io/checkpoint.js'
 import type { Device } from '../runtime/device.js'
 import { InferenceProgram } from './inference.js'
+import type { ModelInfo } from './info.js'
 import { TrainingStep, type StepOptions } from './step.js'
 import { TrainingProgram, type TrainingOptions } from './training.js'
-import { Weights, type CheckpointNaming, type LoadReport } from './weights.js'
-
-/** What is known of a network beside its layers. */
-export interface ModelInfo extends CheckpointNaming {
-  /** Name of the architecture, such as `resnet50`. */
-  readonly name: string
-  /** Number of classes that the last layer tells apart. */
-  readonly classes: number
-  readonly input: ModelInput
-  /** What a bare weights file of this network is taken to want. */
-  readonly preprocessing: Preprocessing
-}
-
-export interface ModelInput {
-  readonly channels: number
-  /** Height and width that the network was made for. */
-  readonly size: number
-  /** Whether it takes no other size. Default false. */
-  readonly fixed?: boolean
-}
+import { Weights, type LoadReport, type SaveOptions } from './weights.js'
 
 export interface CompileOptions {
   /** Images a run. Default 1. */
@@ -95,11 +76,13 @@ export class Model<Eval extends string = 'logits', Train extends string = Eval> 
   }
 
   /**
-   * Writes the weights as `.safetensors`, atomically, under the names of the published checkpoints.
-   * @throws CheckpointError when the file cannot be written
+   * Writes the weights as `.safetensors`, atomically, under the names of the published checkpoints. Name and options
+   * of the network, preprocessing and names of the classes go with them, for `loadWeightsFile`.
+   *
+   * @throws WriteError when the file cannot be written
    */
-  async save(path: string): Promise<void> {
-    await this.weights.save(path)
+  async save(path: string, options?: SaveOptions): Promise<void> {
+    await this.weights.save(path, options)
   }
 
   /**

@@ -7,6 +7,8 @@ import { RandomStream } from '../random.js'
 import type { Device } from '../runtime/device.js'
 import type { Store } from '../runtime/store.js'
 import { elementCount, formatShape, sameShape, type Shape } from '../tensor.js'
+import { describeModel } from './description.js'
+import type { ModelInfo } from './info.js'
 
 /** What {@link Weights.load} did with a checkpoint. */
 export interface LoadReport {
@@ -20,15 +22,8 @@ export interface LoadReport {
   readonly mismatched: readonly { readonly name: string; readonly expected: Shape; readonly got: Shape }[]
 }
 
-/** How the names of a checkpoint relate to those of a network. */
-export interface CheckpointNaming {
-  /** Name of the architecture, for messages. */
-  readonly name: string
-  /** Turns a name found in a checkpoint into the network's own, where published files differ. */
-  readonly checkpointName?: (name: string) => string
-  /** Prefixes of auxiliary heads, which a network built without them may find in a checkpoint. */
-  readonly auxiliaryHeads?: readonly string[]
-}
+/** What a weights file tells in place of what is known of the model. */
+export type SaveOptions = Pick<Partial<ModelInfo>, 'preprocessing' | 'labels'>
 
 /**
  * The state of one model. It lies in host memory until a program is compiled; from then on it lives in the
@@ -43,7 +38,7 @@ export class Weights {
   seed = 0
 
   constructor(
-    private readonly naming: CheckpointNaming,
+    private readonly info: ModelInfo,
     readonly parameters: readonly Parameter[],
   ) {
     this.byName = new Map(parameters.map((parameter) => [parameter.name, parameter]))
@@ -65,7 +60,7 @@ export class Weights {
     const { shape } = this.parameter(name)
     if (data.length !== elementCount(shape))
       throw new ShapeError(
-        `${name} of ${this.naming.name} has shape ${formatShape(shape)}, got ${data.length} elements`,
+        `${name} of ${this.info.name} has shape ${formatShape(shape)}, got ${data.length} elements`,
         {
           subject: name,
           expected: formatShape(shape),
@@ -89,6 +84,16 @@ export class Weights {
   /** How many batches a batch norm has seen in training. */
   counter(name: string): bigint {
     return this.counters.get(name) ?? 0n
+  }
+
+  /**
+   * Replaces how many batches a batch norm has seen.
+   * @throws InvalidArgumentError for a name that no batch norm has
+   */
+  setCounter(name: string, count: bigint): void {
+    if (!this.counters.has(name))
+      throw new InvalidArgumentError(`${this.info.name} has no counter '${name}'`, { subject: name })
+    this.counters.set(name, count)
   }
 
   /** Counts a batch in every batch norm. */
@@ -119,15 +124,17 @@ export class Weights {
   }
 
   /**
-   * Writes parameters, running statistics and counters as safetensors, atomically.
-   * @throws CheckpointError when the file cannot be written
+   * Writes parameters, running statistics and counters as safetensors, atomically, and with them what is known of
+   * the model.
+   *
+   * @throws WriteError when the file cannot be written
    */
-  async save(path: string): Promise<void> {
+  async save(path: string, options: SaveOptions = {}): Promise<void> {
     const entries = this.parameters.map(({ name, shape, role }): SafetensorsEntry => {
       if (role === 'counter') return { name, shape, dtype: 'i64', data: BigInt64Array.of(this.counter(name)) }
       return { name, shape, dtype: 'f32', data: () => this.get(name) }
     })
-    await writeSafetensors(path, entries, { format: 'pt', model: this.naming.name })
+    await writeSafetensors(path, entries, describeModel({ ...this.info, ...options }))
   }
 
   /** The store that holds these weights on a device; made at the first call. */
@@ -162,7 +169,7 @@ export class Weights {
   private parameter(name: string): Parameter {
     const parameter = this.byName.get(name)
     if (!parameter || parameter.role === 'counter')
-      throw new InvalidArgumentError(`${this.naming.name} has no parameter '${name}'`, { subject: name })
+      throw new InvalidArgumentError(`${this.info.name} has no parameter '${name}'`, { subject: name })
     return parameter
   }
 
@@ -178,7 +185,7 @@ export class Weights {
   }
 
   private match(checkpoint: Checkpoint): { report: LoadReport; found: Map<string, CheckpointTensor> } {
-    const { checkpointName = (name: string) => name, auxiliaryHeads = [] } = this.naming
+    const { checkpointName = (name: string) => name, auxiliaryHeads = [] } = this.info
     const found = new Map<string, CheckpointTensor>()
     const unexpected: string[] = []
     const mismatched: LoadReport['mismatched'][number][] = []
@@ -213,7 +220,7 @@ export class Weights {
     if (parts.length === 0) return
     throw new CheckpointError(
       'CHECKPOINT_MISMATCH',
-      `${checkpoint.path} does not fit ${this.naming.name}: ${parts.join('; ')}`,
+      `${checkpoint.path} does not fit ${this.info.name}: ${parts.join('; ')}`,
       { subject: checkpoint.path },
     )
   }

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { DatasetError } from '../errors.js'
+import { writing } from '../io/write-pieces.js'
 import { curves } from './curves.js'
 import { METRICS_FILE, readMetrics } from './metrics.js'
 import { reportPage } from './page.js'
@@ -18,6 +19,7 @@ export interface ReportFiles {
  * Draws the curves of a training run from the metrics in its folder: `report.html`, and each plot as SVG.
  *
  * @throws DatasetError when the folder holds no metrics yet
+ * @throws WriteError when files cannot be written
  */
 export async function writeReport(folder: string): Promise<ReportFiles> {
   const run = await readMetrics(folder)
@@ -26,17 +28,11 @@ export async function writeReport(folder: string): Promise<ReportFiles> {
   )
   if (drawn.length === 0)
     throw new DatasetError(`${join(folder, METRICS_FILE)} holds no measurement yet`, { subject: folder })
-  for (const { path, svg } of drawn) await writeFile(path, svg)
+  for (const { path, svg } of drawn) await writing(path, () => writeFile(path, svg))
   const page = join(folder, 'report.html')
   const name = basename(resolve(folder))
   const title = run.network === null ? name : `${run.network} (${name})`
-  await writeFile(
-    page,
-    reportPage(
-      title,
-      run,
-      drawn.map(({ svg }) => svg),
-    ),
-  )
+  const plots = drawn.map(({ svg }) => svg)
+  await writing(page, () => writeFile(page, reportPage(title, run, plots)))
   return { page, plots: drawn.map(({ path }) => path) }
 }

@@ -18,19 +18,58 @@ import {
 import type { ValueDType } from '../graph/graph.js'
 import type { AttributeKind } from '../graph/schema.js'
 import type { Shape, TypedArrays, DType } from '../tensor.js'
+import type { CudaFolder } from './cuda-folders.js'
 
 type HostArray = TypedArrays[DType]
 
 /** What the addon exports. */
 export interface Addon {
-  openDevice(
-    name: string,
-    options: { readonly threads?: number; readonly tuning?: 'off' | 'fast' | 'full' },
-  ): NativeDevice
+  openDevice(name: string, options: NativeDeviceOptions): NativeDevice
+  openCudaDevice(name: string, options: NativeDeviceOptions): Promise<NativeDevice>
+  inspectCuda(options: NativeInspectionOptions): Promise<NativeInspection>
   schema(): Record<string, Record<string, AttributeKind>>
   /** Takes back all work of this environment and waits for what runs. */
   shutdown(): void
   readonly CancelToken: new () => NativeCancelToken
+}
+
+export interface NativeDeviceOptions {
+  readonly threads?: number
+  readonly tuning?: 'off' | 'fast' | 'full'
+  readonly cudaFolders?: readonly CudaFolder[]
+  readonly allowTf32?: boolean
+  readonly deterministic?: boolean
+  readonly workspaceLimit?: number
+}
+
+export interface NativeInspectionOptions {
+  readonly cudaFolders: readonly CudaFolder[]
+  /** Whether to look for cuDNN and CUDA beside the driver. */
+  readonly libraries: boolean
+  /** Whether to ask each GPU for its free memory, for which it is started. */
+  readonly freeMemory: boolean
+}
+
+/** What there is of CUDA on this machine. */
+export interface NativeInspection {
+  readonly driver?: { readonly version: string; readonly path: string }
+  readonly gpus: readonly {
+    readonly index: number
+    readonly name: string
+    readonly totalBytes: number
+    readonly freeBytes?: number
+    /** Why the GPU does not tell its free memory. */
+    readonly problem?: string
+    readonly computeCapability: string
+    readonly processors: number
+  }[]
+  readonly libraries?: {
+    readonly versions: Readonly<Record<'cudnn' | 'runtime' | 'nvrtc', string>>
+    readonly files: Readonly<Record<string, string>>
+  }
+  /** What opening a device would throw, untyped. */
+  readonly driverProblem?: unknown
+  readonly librariesProblem?: unknown
 }
 
 export interface NativeCancelToken {
@@ -128,7 +167,6 @@ const ERROR_CLASSES: Readonly<Record<string, new (message: string, details: Erro
   UNSUPPORTED: UnsupportedError,
   OUT_OF_MEMORY: OutOfMemoryError,
   DEVICE_UNAVAILABLE: DeviceUnavailable,
-  CUDA_UNAVAILABLE: CudaUnavailable,
   DISPOSED: DisposedError,
   BUSY: BusyError,
   ABORTED: AbortError,
@@ -138,8 +176,11 @@ const ERROR_CLASSES: Readonly<Record<string, new (message: string, details: Erro
 /** Turns what the addon threw into the class that its code names. */
 export function typedError(thrown: unknown): unknown {
   if (!(thrown instanceof Error) || thrown instanceof FoveaError) return thrown
-  const { code, subject, expected, got } = thrown as Error &
-    Record<'code' | 'subject' | 'expected' | 'got', string>
+  const { code, subject, expected, got, reason, searched } = thrown as Error &
+    Record<'code' | 'subject' | 'expected' | 'got', string> &
+    Pick<CudaUnavailable, 'reason' | 'searched'>
+  if (code === 'CUDA_UNAVAILABLE')
+    return new CudaUnavailable(thrown.message, { subject, expected, got, reason, searched, cause: thrown })
   const Class = ERROR_CLASSES[code]
   return Class ? new Class(thrown.message, { subject, expected, got, cause: thrown }) : thrown
 }

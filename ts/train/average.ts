@@ -12,8 +12,10 @@ export class AverageModel {
   /** Takes over the averages; what has none, such as running statistics and frozen weights, as it is. */
   async update(step: TrainingStep): Promise<void> {
     const averages = await step.averages()
-    for (const { name, role } of this.model.parameters)
-      if (role !== 'counter')
-        await this.model.weights.set(name, averages.get(name) ?? (await this.learning.weights.get(name)))
+    const { parameters, weights } = this.model
+    const learning = this.learning.weights
+    for (const { name, role } of parameters)
+      if (role === 'counter') weights.setCounter(name, learning.counter(name))
+      else await weights.set(name, averages.get(name) ?? (await learning.get(name)))
   }
 }

@@ -103,7 +103,7 @@ export function refuseOther(path: string, saved: unknown, here: unknown): void {
   const found = differences(saved, JSON.parse(JSON.stringify(here)))
   if (found.length === 0) return
   throw new CheckpointError(
-    'CHECKPOINT_MISMATCH',
+    'RESUME_MISMATCH',
     `${path}: this training cannot go on here, as it would not give the same: ${found.join('; ')}`,
     { subject: path },
   )

@@ -1,7 +1,6 @@
 import { open, readFile, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writePieces } from '../io/write-pieces.js'
-import { malformed, messageOf } from '../io/checkpoint-error.js'
+import { writePieces, writing } from '../io/write-pieces.js'
 import { isJson } from '../io/json.js'
 import type { TrainerEvent } from './events.js'
 
@@ -19,7 +18,7 @@ export class MetricsLog {
 
   /**
    * Begins the file anew or, where a training goes on, behind what it had measured until there.
-   * @throws CheckpointError when it cannot be written
+   * @throws WriteError when it cannot be written
    */
   static async open(
     folder: string,
@@ -31,7 +30,7 @@ export class MetricsLog {
     return new MetricsLog(path, await writing(path, () => open(path, 'a')))
   }
 
-  /** @throws CheckpointError when it cannot be written */
+  /** @throws WriteError when it cannot be written */
   async write(event: TrainerEvent): Promise<void> {
     if (event.kind === 'step' && !isKept(event)) return
     await writing(this.path, () => this.handle.appendFile(`${JSON.stringify(event)}\n`))
@@ -44,14 +43,6 @@ export class MetricsLog {
 
 function isKept({ step, steps }: { readonly step: number; readonly steps: number }): boolean {
   return step % Math.ceil(steps / STEPS_AN_EPOCH) === 0 || step === steps
-}
-
-async function writing<T>(path: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (cause) {
-    throw malformed(path, `cannot be written: ${messageOf(cause)}`, { cause })
-  }
 }
 
 /** What was measured after the last state was saved is measured again; a torn last line goes with it. */

@@ -1,9 +1,10 @@
 import { mkdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { malformed, messageOf } from '../io/checkpoint-error.js'
+import { malformed } from '../io/checkpoint-error.js'
 import { openCheckpoint, type Checkpoint } from '../io/checkpoint.js'
 import { isJson } from '../io/json.js'
 import { writeSafetensors, type SafetensorsEntry } from '../io/safetensors.js'
+import { writing } from '../io/write-pieces.js'
 import type { Model } from '../model/model.js'
 import type { TrainingStep } from '../model/step.js'
 import type { KernelChoices } from '../runtime/tuning-cache.js'
@@ -48,13 +49,12 @@ export const STATE_FILE = 'state.safetensors'
 const KEY = 'fovea.training'
 const VERSION = 2
 
-/** Makes the folder of a training. */
+/**
+ * Makes the folder of a training.
+ * @throws WriteError when it cannot be made
+ */
 export async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true })
-  } catch (cause) {
-    throw malformed(folder, `cannot be made: ${messageOf(cause)}`, { cause })
-  }
+  await writing(folder, () => mkdir(folder, { recursive: true }), 'cannot be made')
 }
 
 /** Whether a folder holds a training that can go on. */
@@ -66,7 +66,7 @@ export async function holdsRun(folder: string): Promise<boolean> {
  * Writes all that is needed to go on into one file, which takes the place of the last one when it is whole: weights
  * under their names, beside them the state of the optimizer under `kind/name`.
  *
- * @throws CheckpointError when it cannot be written; the last one is still there then
+ * @throws WriteError when it cannot be written; the last one is still there then
  */
 export async function saveRun(
   folder: string,

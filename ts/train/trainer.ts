@@ -57,7 +57,8 @@ export interface TrainerOptions {
  *
  * @throws DivergedError naming step, rate and layer when the loss, or gradients time and again, are not finite
  * @throws InvalidArgumentError for an option that makes no sense, or a folder that holds another training
- * @throws CheckpointError when the training in `out` was another, or files cannot be written
+ * @throws CheckpointError when the training in `out` was another
+ * @throws WriteError when files cannot be written
  * @throws ImageError for an image that cannot be read, unless damaged ones are skipped
  */
 export async function train(options: TrainerOptions): Promise<TrainingReport> {

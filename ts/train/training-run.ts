@@ -1,10 +1,10 @@
-import { link, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { batchesAnEpoch, loader } from '../data/loader/loader.js'
 import { checkCount, type TrainingBatch } from '../data/loader/batch.js'
 import type { SkippedExample } from '../data/loader/fill.js'
 import type { Preprocessing } from '../data/preprocessing.js'
 import { DatasetError, DivergedError, InvalidArgumentError } from '../errors.js'
+import { linkAtomically } from '../files/atomic-write.js'
 import type { StepResult, TrainingStepOptions } from '../model/step.js'
 import type { Pattern } from '../model/patterns.js'
 import { tensor, type Tensor } from '../tensor.js'
@@ -296,12 +296,14 @@ export class TrainingRun {
   }
 
   private async saveWeights(isBest: boolean): Promise<void> {
-    const { out } = this.options
+    const { out, train } = this.options
     if (out === undefined) return
     const last = join(out, 'last.safetensors')
     const best = join(out, 'best.safetensors')
-    await this.programs.kept.save(last)
-    if (isBest && !(await linkAs(last, best))) await this.programs.kept.save(best)
+    const { preprocessing } = this
+    const save = (path: string) => this.programs.kept.save(path, { preprocessing, labels: train.classes })
+    await save(last)
+    if (isBest && !(await linkAtomically(last, best))) await save(best)
   }
 
   private async save(): Promise<void> {
@@ -363,25 +365,6 @@ export class TrainingRun {
     await this.written
     const { epoch, step, best } = this.progress
     return { reason, epoch, step, best, epochs: this.told, seconds: (performance.now() - this.begun) / 1000 }
-  }
-}
-
-/**
- * Gives a file a second name, in place of the one that has it: a file that is replaced as a whole, never written to,
- * need not be there twice.
- *
- * @returns false where the file system cannot do that
- */
-async function linkAs(path: string, name: string): Promise<boolean> {
-  const temporary = `${name}.${process.pid}.tmp`
-  try {
-    await rm(temporary, { force: true })
-    await link(path, temporary)
-    await rename(temporary, name)
-    return true
-  } catch {
-    await rm(temporary, { force: true }).catch(() => undefined)
-    return false
   }
 }
 

@@ -3,7 +3,7 @@
     python bf16.py [NETWORK ...]
 
 Reads the expected values of torchvision/, runs the same training pass under torch.autocast on the CPU, and notes for
-every network the relative L2 error of the logits, and the worst and the median over all gradients of two errors: of the
+every network the relative L2 error of the logits, and the root mean square and the median over all gradients of two errors: of the
 L2 norm, relative, and of the probe in units of l2 / sqrt(count). Written with torch 2.13.0.
 """
 import json
@@ -29,7 +29,7 @@ def errors(name, gradient, expected):
 
 
 def spread(values):
-    return {"worst": max(values), "median": statistics.median_high(values)}
+    return {"rms": statistics.fmean(v * v for v in values) ** 0.5, "median": statistics.median_high(values)}
 
 
 def measure(network):

@@ -1,0 +1,129 @@
+#include "cuda_backend.h"
+
+#include "context.h"
+#include "families.h"
+#include "recording.h"
+#include "status.h"
+#include "transfer.h"
+
+namespace fovea::cuda {
+namespace {
+
+std::string shapesOf(const Operands& operands) {
+  const auto list = [](const std::vector<std::optional<Operand>>& side) {
+    std::string text;
+    for (const auto& operand : side) {
+      if (!text.empty()) text += ", ";
+      text += operand ? std::string(nameOf(operand->spec.dtype)) + " " + format(operand->spec.shape) : "none";
+    }
+    return text;
+  };
+  return list(operands.inputs) + " -> " + list(operands.outputs);
+}
+
+// Host memory that goes to the GPU when the device's own thread first asks where it lies: the thread that
+// defines a tensor does not wait for that.
+class AdoptedMemory final : public Memory {
+ public:
+  AdoptedMemory(std::shared_ptr<MemoryPool> pool, std::shared_ptr<Transfer> transfer,
+                std::shared_ptr<Memory> host)
+      : pool_(std::move(pool)),
+        transfer_(std::move(transfer)),
+        host_(std::move(host)),
+        bytes_(host_->bytes()) {}
+
+  void* data() const override {
+    if (host_) {
+      auto device = pool_->allocate(bytes_);
+      transfer_->upload(device->data(), host_->data(), bytes_);
+      device_ = std::move(device);
+      host_.reset();
+    }
+    return device_->data();
+  }
+  size_t bytes() const override { return bytes_; }
+
+ private:
+  std::shared_ptr<MemoryPool> pool_;
+  std::shared_ptr<Transfer> transfer_;
+  mutable std::shared_ptr<Memory> host_, device_;
+  size_t bytes_;
+};
+
+class CudaBackend final : public Backend {
+ public:
+  explicit CudaBackend(std::shared_ptr<const Context> context)
+      : context_(std::move(context)), transfer_(std::make_shared<Transfer>(context_)) {}
+
+  std::string description() const override {
+    const Libraries::Versions& versions = context_->libraries->versions;
+    return context_->name + " (cuda:" + std::to_string(context_->device) + ", " + context_->architecture +
+           "), CUDA " + cudaVersion(versions.runtime) + ", cuDNN " + cudnnVersion(versions.cudnn) +
+           (context_->settings.allowTf32 ? ", TF32" : "") +
+           (context_->settings.deterministic ? ", deterministic" : "");
+  }
+
+  void activate() override { context_->activate(); }
+
+  std::shared_ptr<Memory> allocate(size_t bytes) override { return context_->pool->allocate(bytes); }
+  std::shared_ptr<Memory> adopt(std::shared_ptr<Memory> host) override {
+    return std::make_shared<AdoptedMemory>(context_->pool, transfer_, std::move(host));
+  }
+  LayoutPtr plain(const TensorSpec& spec) override { return plainLayout(spec); }
+
+  std::unique_ptr<Kernel> prepare(const Plan::Instruction& instruction, const Operands& operands) override {
+    const Request request(context_, operands);
+    const std::string op =
+        std::visit([](const auto& op) { return std::string(op.name); }, instruction.attributes);
+    return guarded(instruction.path.empty() ? op : op + " " + instruction.path, shapesOf(operands), [&] {
+      return std::visit([&](const auto& op) { return cuda::prepare(request, op); }, instruction.attributes);
+    });
+  }
+
+  std::unique_ptr<Kernel> reorder(const TensorSpec& spec, LayoutPtr from, LayoutPtr to) override {
+    return guarded("reorder", format(spec.shape) + " " + from->name() + " -> " + to->name(),
+                   [&] { return prepareReorder(context_, spec, from, to); });
+  }
+
+  void upload(void* to, const void* from, size_t bytes) override { transfer_->upload(to, from, bytes); }
+  void download(void* to, const void* from, size_t bytes) override { transfer_->download(to, from, bytes); }
+  void synchronize() override { context_->synchronize(); }
+  std::unique_ptr<Recording> record(const std::function<void()>& enqueue) override {
+    return cuda::record(context_, enqueue);
+  }
+  TuningTable* tuning() override { return context_->choices.get(); }
+
+ private:
+  // Gives every failure the instruction's name and shapes.
+  template <class Prepare>
+  static KernelPtr guarded(const std::string& subject, const std::string& shapes, const Prepare& prepare) {
+    try {
+      return prepare();
+    } catch (const Error& error) {
+      throw Error(error.code, subject + " of " + shapes + ": " + error.what(), subject, error.expected,
+                  error.got.empty() ? shapes : error.got);
+    } catch (const std::bad_alloc&) {
+      throw Error("OUT_OF_MEMORY", subject + " of " + shapes + ": no memory to prepare it", subject, {},
+                  shapes);
+    }
+  }
+
+  std::shared_ptr<const Context> context_;
+  std::shared_ptr<Transfer> transfer_;
+};
+
+}  // namespace
+
+std::shared_ptr<Backend> openCudaBackend(const DeviceOptions& options, int index,
+                                         std::shared_ptr<const Libraries> libraries,
+                                         std::shared_ptr<MemoryMeter> meter) {
+  Settings settings;
+  settings.allowTf32 = options.allowTf32;
+  settings.deterministic = options.deterministic;
+  settings.tuning = options.tuning;
+  settings.workspaceLimit = options.workspaceLimit;
+  return std::make_shared<CudaBackend>(
+      std::make_shared<Context>(std::move(libraries), index, settings, std::move(meter)));
+}
+
+}  // namespace fovea::cuda

@@ -1,0 +1,151 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { addon, type Device } from '../../native/addon.js'
+import { relativeL2 } from '../../support/gradients.js'
+import { openSimulated } from './device.js'
+import { compute, type Case, type Operand } from './one-operation.js'
+
+// What cuDNN and cuBLAS are asked for, and the kernels of ours beside them, in each type, held against the CPU in f32.
+
+const image: Operand = [[2, 8, 5, 7]]
+const odd: Operand = [[2, 5, 6, 3]]
+const perChannel = (count: number): Operand => [[count], 'f32']
+const positive = Array.from({ length: 8 }, (_, i) => 0.25 + i / 8)
+const oddPositive = positive.slice(0, 5)
+const window = { kernel: [3, 2], stride: [2, 1], padding: [1, 0, 1, 1] }
+const dense = { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1], groups: 1 }
+const uneven = { stride: [2, 2], padding: [0, 1, 1, 2], dilation: [1, 1], groups: 2 }
+
+const CASES: readonly Case[] = [
+  {
+    op: 'convolution',
+    attributes: { ...dense, activation: 'none' },
+    inputs: [image, [[4, 8, 3, 3]], null, null],
+    outputs: [[[2, 4, 5, 7]]],
+  },
+  {
+    op: 'convolution',
+    attributes: { ...dense, activation: 'relu' },
+    inputs: [image, [[4, 8, 3, 3]], [[4], 'f32'], [[2, 4, 5, 7]]],
+    outputs: [[[2, 4, 5, 7]]],
+  },
+  {
+    op: 'convolution',
+    attributes: { ...uneven, activation: 'relu' },
+    inputs: [image, [[4, 4, 3, 3]], [[4]], null],
+    outputs: [[[2, 4, 2, 4]]],
+  },
+  {
+    op: 'convolutionBackwardData',
+    attributes: uneven,
+    inputs: [[[2, 4, 2, 4]], [[4, 4, 3, 3]]],
+    outputs: [image],
+  },
+  {
+    op: 'convolutionBackwardWeights',
+    attributes: uneven,
+    inputs: [image, [[2, 4, 2, 4]]],
+    outputs: [[[4, 4, 3, 3]], [[4], 'f32']],
+  },
+  {
+    op: 'linear',
+    attributes: { activation: 'relu' },
+    inputs: [odd, [[7, 90]], [[7], 'f32']],
+    outputs: [[[2, 7]]],
+  },
+  { op: 'linearBackwardData', inputs: [[[2, 7]], [[7, 90]]], outputs: [odd] },
+  { op: 'linearBackwardWeights', inputs: [odd, [[2, 7]]], outputs: [[[7, 90]], [[7], 'f32']] },
+  {
+    op: 'pooling',
+    attributes: { kind: 'max', ...window, countPadding: false },
+    inputs: [image],
+    outputs: [[[2, 8, 3, 7]]],
+  },
+  {
+    op: 'pooling',
+    attributes: { kind: 'average', ...window, countPadding: true },
+    inputs: [odd],
+    outputs: [[[2, 5, 3, 3]]],
+  },
+  {
+    op: 'poolingBackward',
+    attributes: { kind: 'average', ...window, countPadding: false },
+    inputs: [[[2, 8, 3, 7]], null],
+    outputs: [image],
+  },
+  {
+    op: 'batchNorm',
+    attributes: { eps: 1e-3, activation: 'relu' },
+    inputs: [image, ...Array<Operand>(4).fill(perChannel(8))],
+    outputs: [image],
+    data: { 4: positive },
+  },
+  {
+    op: 'batchNormTraining',
+    attributes: { eps: 1e-3, momentum: 0.3, activation: 'relu' },
+    inputs: [odd, ...Array<Operand>(4).fill(perChannel(5))],
+    outputs: [odd, perChannel(5), perChannel(5), { updates: 3 }, { updates: 4 }],
+    data: { 4: oddPositive },
+  },
+  {
+    op: 'batchNormBackward',
+    attributes: { eps: 1e-3, activation: 'relu', runningStatistics: false },
+    inputs: [image, image, ...Array<Operand>(4).fill(perChannel(8))],
+    outputs: [image, perChannel(8), perChannel(8)],
+    data: { 5: positive },
+  },
+  {
+    op: 'batchNormBackward',
+    attributes: { eps: 1e-3, activation: 'none', runningStatistics: true },
+    inputs: [odd, odd, ...Array<Operand>(4).fill(perChannel(5))],
+    outputs: [odd],
+    data: { 5: oddPositive },
+  },
+  {
+    op: 'foldBatchNorm',
+    attributes: { eps: 1e-3 },
+    inputs: [[[8, 3, 2, 2]], null, ...Array<Operand>(4).fill(perChannel(8))],
+    outputs: [[[8, 3, 2, 2]], perChannel(8)],
+    data: { 5: positive },
+  },
+  {
+    op: 'localResponseNorm',
+    attributes: { size: 5, alpha: 0.5, beta: 0.75, k: 1 },
+    inputs: [image],
+    outputs: [image],
+  },
+  { op: 'softmax', attributes: { log: false }, inputs: [image], outputs: [image] },
+  { op: 'softmaxBackward', attributes: { log: true }, inputs: [[[3, 9]], [[3, 9]]], outputs: [[[3, 9]]] },
+  ...(['relu', 'sigmoid', 'tanh', 'linear'] as const).flatMap((kind): Case[] => [
+    { op: 'elementwise', attributes: { kind, alpha: 1.5, beta: 0.5 }, inputs: [odd], outputs: [odd] },
+    {
+      op: 'elementwiseBackward',
+      attributes: { kind, alpha: 1.5, beta: 0.5 },
+      inputs: [odd, odd],
+      outputs: [odd],
+    },
+  ]),
+  { op: 'add', attributes: { activation: 'relu' }, inputs: [odd, odd], outputs: [odd] },
+]
+
+/** Half a unit of the last of 11 or 8 bits is the most that rounding a result costs; where a step between is rounded too, twice that. */
+const BOUNDS = { f32: 1e-5, f16: 2 ** -10, bf16: 2 ** -7 }
+
+const cpu = addon.openDevice('cpu', { threads: 1 })
+afterAll(() => cpu.close())
+
+describe.each(['f32', 'f16', 'bf16'] as const)('%s', (dtype) => {
+  let device: Device
+  beforeAll(async () => {
+    device = await openSimulated()
+  }, 900_000)
+  afterAll(() => device.close())
+
+  test.each(CASES.map((one, i) => [`${one.op} (${i})`, one] as const))('%s', async (_, one) => {
+    const [expected, got] = [await compute(cpu, one, 'f32'), await compute(device, one, dtype)]
+    expect(got).toHaveLength(one.outputs.length)
+    got.forEach((values, i) => {
+      expect(expected[i]!.some((value) => value !== 0)).toBe(true)
+      expect(relativeL2(values, expected[i]!)).toBeLessThan(BOUNDS[dtype])
+    })
+  })
+})
