@@ -14,8 +14,9 @@ import {
   relu,
   tanh,
 } from '../../ts/graph/ops/index.js'
+import { median } from '../../ts/report/quartiles.js'
 import { elementCount, type Shape } from '../../ts/tensor.js'
-import { milliseconds, quantile } from '../../bench/support/statistics.js'
+import { milliseconds } from '../../bench/support/statistics.js'
 import { keepingInputs } from '../support/plans.js'
 import { report } from '../support/row.js'
 import { openTarget, reduced } from '../support/target.js'
@@ -160,5 +161,5 @@ async function typical(run: () => Promise<unknown>): Promise<number> {
   for (let i = 0; i < 3; i++) await run()
   const times: number[] = []
   for (let i = 0; i < ROUNDS; i++) times.push(await milliseconds(run))
-  return quantile(times, 0.5)
+  return median(times)
 }
