@@ -4,13 +4,14 @@
 // each round fovea, the library and the ceilings have their turns. What several networks share counts once. Prints
 // a line of JSON a kernel.
 //
-//   node dist/bench/kernels.js [--modes inference,training] [--batch 1] [--rounds 7] [--runs 3] [--cold]
+//   node dist/bench/kernels.js [--modes inference,training] [--batch 1] [--rounds 7] [--runs 3] [--precision f32] [--cold]
 //                              [--threads 2] [--csv FILE] [--compare FILE] [NETWORK[:MODE][:BATCH] ...]
 //
 // --cold: no operand is in the processor's caches when a kernel begins, instead of all that fit.
 // --compare: names the kernels that are slower than in a stored CSV, and ends with 1 if there are any.
 import { parseArgs } from 'node:util'
 import { availableParallelism } from 'node:os'
+import { parsePrecision, type Precision } from '../ts/compile/precision.js'
 import { median, quartiles } from '../ts/report/quartiles.js'
 import { Device } from '../ts/runtime/device.js'
 import type { ProfiledStep } from '../ts/runtime/profile.js'
@@ -30,6 +31,7 @@ const { values, positionals } = parseArgs({
     batch: { type: 'string', default: '1' },
     rounds: { type: 'string', default: '7' },
     runs: { type: 'string', default: '3' },
+    precision: { type: 'string', default: 'f32' },
     cold: { type: 'boolean', default: false },
     threads: { type: 'string', default: String(availableParallelism()) },
     csv: { type: 'string' },
@@ -37,6 +39,7 @@ const { values, positionals } = parseArgs({
   },
 })
 const { cold } = values
+const precision = parsePrecision(values.precision as Precision)
 const [rounds, runs, threads] = [Number(values.rounds), Number(values.runs), Number(values.threads)]
 
 /** One kernel on one problem, wherever it is met. */
@@ -57,7 +60,7 @@ const kernels = new Map<string, Kernel>()
 const ceilings: Ceilings[] = []
 
 async function measure(device: Device, direct: Direct, where: Case): Promise<void> {
-  using program = await compile(device, where)
+  using program = await compile(device, where, precision)
   const fresh = new Map<string, Kernel>()
   for (let round = 0; round < rounds; round++) {
     ceilings.push(await direct.ceilings())
@@ -66,7 +69,9 @@ async function measure(device: Device, direct: Direct, where: Case): Promise<voi
       if (step.phase === 'constants' || step.problem === null) continue
       const problem = spell(step.problem)
       const { implementation, inputs } = step
-      const key = `${problem} mode=${where.mode} layout=${inputs[0] ?? ''} implementation=${implementation}`
+      // Of the name of a layout the first word; an element type may follow, which the problem has.
+      const [layout] = (inputs[0] ?? '').split(' ')
+      const key = `${problem} mode=${where.mode} layout=${layout} implementation=${implementation}`
       if (kernels.has(key)) continue
       const kernel = fresh.get(key) ?? {
         step,
@@ -151,7 +156,7 @@ const cases = parseCases(positionals, { modes: parseModes(values.modes), batches
 const stored = values.compare === undefined ? null : await readResults<KernelRow>(values.compare)
 const direct = await Direct.start(threads)
 const device = await Device.open('cpu', { threads })
-const description = machine({ device: device.description, caches: cold ? 'cold' : 'warm' })
+const description = machine({ device: device.description, precision, caches: cold ? 'cold' : 'warm' })
 for (const one of cases) await measure(device, direct, one)
 device.close()
 await direct.stop()

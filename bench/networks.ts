@@ -6,8 +6,8 @@
 // round, above 1 where fovea is faster or smaller.
 //
 //   node dist/bench/networks.js [--modes inference,training] [--batch 1,8,32] [--threads 2] [--rounds 9]
-//                               [--contenders onnxruntime,tfjs,pytorch,pytorch-channels-last] [--python PATH]
-//                               [--csv FILE] [NETWORK[:MODE][:BATCH] ...]
+//                               [--contenders fovea-bf16,onnxruntime,tfjs,pytorch,pytorch-channels-last]
+//                               [--python PATH] [--csv FILE] [NETWORK[:MODE][:BATCH] ...]
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { median, quartiles } from '../ts/report/quartiles.js'
@@ -48,8 +48,8 @@ for (const name of opponents)
   if (!(CONTENDERS as readonly string[]).includes(name))
     throw new Error(`no contender '${name}': there are ${CONTENDERS.join(', ')}`)
 
-/** Relative: what different orders of summation explain, and no more. */
-const TOLERANCE = 1e-4
+/** Relative: what different orders of summation explain, or eight bits of a number, and no more. */
+const TOLERANCE = { f32: 1e-4, bf16: 0.1 }
 
 async function compare(one: Case): Promise<NetworkRow[]> {
   const names = (['fovea', ...opponents] as ContenderName[]).filter((name) => able(name, one, setting))
@@ -104,8 +104,9 @@ function distance(
 ): number | null {
   if (!got || !expected) return null
   const error = Math.hypot(...got.map((value, i) => value - expected[i]!)) / Math.hypot(...expected)
-  if (!(error < TOLERANCE))
-    throw new Error(`${name}: its results are ${error} from fovea's, expected less than ${TOLERANCE}`)
+  const tolerance = TOLERANCE[name.endsWith('bf16') ? 'bf16' : 'f32']
+  if (!(error < tolerance))
+    throw new Error(`${name}: its results are ${error} from fovea's, expected less than ${tolerance}`)
   return digits(error, 2)
 }
 

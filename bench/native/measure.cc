@@ -20,9 +20,13 @@ constexpr int arguments[] = {
 void fill(const dnnl::memory& memory) {
   const dnnl::memory::desc desc = memory.get_desc();
   const size_t bytes = desc.get_size();
-  auto* data = static_cast<char*>(memory.get_data_handle());
+  if (desc.data_type() == dnnl::memory::data_type::bf16) {
+    constexpr uint16_t one = 0x3f80;
+    std::fill_n(static_cast<uint16_t*>(memory.get_data_handle()), bytes / sizeof one, one);
+    return;
+  }
   if (desc.data_type() != dnnl::memory::data_type::f32) {
-    std::fill(data, data + bytes, 0);
+    std::fill_n(static_cast<char*>(memory.get_data_handle()), bytes, 0);
     return;
   }
   auto* floats = static_cast<float*>(memory.get_data_handle());

@@ -28,22 +28,35 @@ dnnl::primitive_attr attributes(const dnnl::post_ops& after = {}) {
   return attributes;
 }
 
-Desc any(const Shape& shape) { return {shape, Type::f32, Tag::any}; }
+Type typeOf(const Tensor& tensor) { return tensor.type == "bf16" ? Type::bf16 : Type::f32; }
 
-Desc plain(const Shape& shape) {
-  Shape strides(shape.size(), 1);
-  for (size_t i = shape.size(); i-- > 1;) strides[i - 1] = strides[i] * shape[i];
-  return {shape, Type::f32, strides};
+// What factors are multiplied in: 16 bits where any operand has 16.
+Type factorType(const Problem& problem) {
+  for (const auto* operands : {&problem.inputs, &problem.outputs})
+    for (const auto& operand : *operands)
+      if (operand && typeOf(*operand) == Type::bf16) return Type::bf16;
+  return Type::f32;
 }
 
+Desc any(const Shape& shape, Type type) { return {shape, type, Tag::any}; }
+Desc any(const Tensor& tensor) { return any(tensor.shape, typeOf(tensor)); }
+
+Desc plain(const Shape& shape, Type type) {
+  Shape strides(shape.size(), 1);
+  for (size_t i = shape.size(); i-- > 1;) strides[i - 1] = strides[i] * shape[i];
+  return {shape, type, strides};
+}
+Desc plain(const Tensor& tensor) { return plain(tensor.shape, typeOf(tensor)); }
+
 // In the layout of this name; row-major where it is none of an image's.
-Desc inLayout(const std::string& layout, const Shape& shape) {
-  if (shape.size() == 4) {
-    if (layout == "nChw16c") return {shape, Type::f32, Tag::nChw16c};
-    if (layout == "nChw8c") return {shape, Type::f32, Tag::nChw8c};
-    if (layout == "nhwc") return {shape, Type::f32, Tag::nhwc};
+Desc inLayout(const std::string& layout, const Tensor& tensor) {
+  const Type type = typeOf(tensor);
+  if (tensor.shape.size() == 4) {
+    if (layout == "nChw16c") return {tensor.shape, type, Tag::nChw16c};
+    if (layout == "nChw8c") return {tensor.shape, type, Tag::nChw8c};
+    if (layout == "nhwc") return {tensor.shape, type, Tag::nhwc};
   }
-  return plain(shape);
+  return plain(tensor);
 }
 
 bool relu(const Problem& problem) { return problem.text("activation") == "relu"; }
@@ -56,7 +69,7 @@ dnnl::post_ops postOps(const Problem& problem, bool sum) {
 }
 
 struct Geometry {
-  explicit Geometry(const Problem& problem, const Shape& shape) : weight(shape) {
+  Geometry(const Problem& problem, const Tensor& filter) : weight(filter.shape) {
     const Shape padding = problem.numbers("padding");
     strides = problem.numbers("stride");
     dilation = problem.numbers("dilation");
@@ -78,7 +91,9 @@ algorithm algorithmOf(const Problem& problem) {
 
 List convolution(const Problem& problem, const dnnl::engine& engine) {
   const Geometry g(problem, problem.input(1));
-  const Desc x = any(problem.input(0)), weight = any(g.weight), y = any(problem.output(0));
+  const Type factors = factorType(problem);
+  const Desc x = any(problem.input(0).shape, factors), weight = any(g.weight, factors),
+             y = any(problem.output(0));
   const auto kind =
       problem.text("mode") == "training" ? prop_kind::forward_training : prop_kind::forward_inference;
   const auto chosen = algorithmOf(problem);
@@ -91,80 +106,96 @@ List convolution(const Problem& problem, const dnnl::engine& engine) {
       description, attributes(postOps(problem, problem.hasInput(3))), engine));
 }
 
-// Backward's primitives are described with a forward one as a hint.
-dnnl::convolution_forward::primitive_desc hint(algorithm chosen, const Geometry& g, const Desc& x,
-                                               const Desc& weight, const Desc& y,
-                                               const dnnl::engine& engine) {
-  return {{prop_kind::forward_training, chosen, x, weight, y, g.strides, g.dilation, g.before, g.after},
+// Backward's primitives are described with a forward one as a hint, all in the type of the factors.
+dnnl::convolution_forward::primitive_desc hint(const Problem& problem, const Geometry& g, const Tensor& x,
+                                               const Tensor& y, const dnnl::engine& engine) {
+  const Type factors = factorType(problem);
+  return {{prop_kind::forward_training, algorithmOf(problem), any(x.shape, factors), any(g.weight, factors),
+           any(y.shape, factors), g.strides, g.dilation, g.before, g.after},
           engine};
 }
 
 List convolutionBackwardData(const Problem& problem, const dnnl::engine& engine) {
   const Geometry g(problem, problem.input(1));
-  const Desc dx = any(problem.output(0)), weight = any(g.weight), dy = any(problem.input(0));
-  const auto chosen = algorithmOf(problem);
-  const dnnl::convolution_backward_data::desc description(chosen, dx, weight, dy, g.strides, g.dilation,
-                                                          g.before, g.after);
+  const Type factors = factorType(problem);
+  const Tensor &dx = problem.output(0), &dy = problem.input(0);
+  const dnnl::convolution_backward_data::desc description(algorithmOf(problem), any(dx),
+                                                          any(g.weight, factors), any(dy.shape, factors),
+                                                          g.strides, g.dilation, g.before, g.after);
   return all(dnnl::convolution_backward_data::primitive_desc(description, attributes(), engine,
-                                                             hint(chosen, g, dx, weight, dy, engine)));
+                                                             hint(problem, g, dx, dy, engine)));
 }
 
 List convolutionBackwardWeights(const Problem& problem, const dnnl::engine& engine) {
   const Geometry g(problem, problem.output(0));
-  const Desc x = any(problem.input(0)), weight = any(g.weight), dy = any(problem.input(1));
+  const Type factors = factorType(problem);
+  const Desc x = any(problem.input(0).shape, factors), dy = any(problem.input(1).shape, factors),
+             weight = any(g.weight, typeOf(problem.output(0)));
   const auto chosen = algorithmOf(problem);
   using Description = dnnl::convolution_backward_weights::desc;
   const auto description = problem.hasOutput(1)
                                ? Description(chosen, x, weight, plain(problem.output(1)), dy, g.strides,
                                              g.dilation, g.before, g.after)
                                : Description(chosen, x, weight, dy, g.strides, g.dilation, g.before, g.after);
-  return all(dnnl::convolution_backward_weights::primitive_desc(description, attributes(), engine,
-                                                                hint(chosen, g, x, weight, dy, engine)));
+  return all(dnnl::convolution_backward_weights::primitive_desc(
+      description, attributes(), engine, hint(problem, g, problem.input(0), problem.input(1), engine)));
 }
 
-Shape rows(const Shape& x, const Shape& weight) { return {x.at(0), weight.at(1)}; }
+// As a matrix of the weight's width.
+Desc rows(const Tensor& x, const Tensor& weight, Type type) {
+  return plain({x.shape.at(0), weight.shape.at(1)}, type);
+}
 
 List linear(const Problem& problem, const dnnl::engine& engine) {
-  const Shape& weight = problem.input(1);
-  const Desc x = plain(rows(problem.input(0), weight)), y = plain(problem.output(0));
+  const Type factors = factorType(problem);
+  const Desc x = rows(problem.input(0), problem.input(1), factors),
+             weight = any(problem.input(1).shape, factors), y = plain(problem.output(0));
   using Description = dnnl::inner_product_forward::desc;
   const auto kind = prop_kind::forward_inference;
-  const auto description = problem.hasInput(2) ? Description(kind, x, any(weight), plain(problem.input(2)), y)
-                                               : Description(kind, x, any(weight), y);
+  const auto description = problem.hasInput(2) ? Description(kind, x, weight, plain(problem.input(2)), y)
+                                               : Description(kind, x, weight, y);
   return all(
       dnnl::inner_product_forward::primitive_desc(description, attributes(postOps(problem, false)), engine));
 }
 
-dnnl::inner_product_forward::primitive_desc hint(const Desc& x, const Desc& weight, const Desc& y,
+dnnl::inner_product_forward::primitive_desc hint(const Problem& problem, const Tensor& x,
+                                                 const Tensor& weight, const Tensor& y,
                                                  const dnnl::engine& engine) {
-  return {{prop_kind::forward_training, x, weight, y}, engine};
+  const Type factors = factorType(problem);
+  return {{prop_kind::forward_training, rows(x, weight, factors), any(weight.shape, factors),
+           plain(y.shape, factors)},
+          engine};
 }
 
 List linearBackwardData(const Problem& problem, const dnnl::engine& engine) {
-  const Shape& weight = problem.input(1);
-  const Desc dx = plain(rows(problem.output(0), weight)), dy = plain(problem.input(0));
-  return all(dnnl::inner_product_backward_data::primitive_desc({dx, any(weight), dy}, attributes(), engine,
-                                                               hint(dx, any(weight), dy, engine)));
+  const Type factors = factorType(problem);
+  const Tensor &dx = problem.output(0), &weight = problem.input(1), &dy = problem.input(0);
+  return all(dnnl::inner_product_backward_data::primitive_desc(
+      {rows(dx, weight, typeOf(dx)), any(weight.shape, factors), plain(dy.shape, factors)}, attributes(),
+      engine, hint(problem, dx, weight, dy, engine)));
 }
 
 List linearBackwardWeights(const Problem& problem, const dnnl::engine& engine) {
-  const Shape& weight = problem.output(0);
-  const Desc x = plain(rows(problem.input(0), weight)), dy = plain(problem.input(1));
+  const Type factors = factorType(problem);
+  const Tensor &x = problem.input(0), &dy = problem.input(1), &dweight = problem.output(0);
+  const Desc xDesc = rows(x, dweight, factors), dyDesc = plain(dy.shape, factors);
   using Description = dnnl::inner_product_backward_weights::desc;
-  const auto description = problem.hasOutput(1) ? Description(x, any(weight), plain(problem.output(1)), dy)
-                                                : Description(x, any(weight), dy);
+  const auto description = problem.hasOutput(1)
+                               ? Description(xDesc, any(dweight), plain(problem.output(1)), dyDesc)
+                               : Description(xDesc, any(dweight), dyDesc);
   return all(dnnl::inner_product_backward_weights::primitive_desc(description, attributes(), engine,
-                                                                  hint(x, any(weight), dy, engine)));
+                                                                  hint(problem, x, dweight, dy, engine)));
 }
 
 // The forward half of a pooling between tensors of these shapes.
-dnnl::pooling_forward::desc poolingForward(const Problem& problem, const Shape& x, const Shape& y,
+dnnl::pooling_forward::desc poolingForward(const Problem& problem, const Tensor& x, const Tensor& y,
                                            bool training) {
   const Shape padding = problem.numbers("padding"), kernel = problem.numbers("kernel"),
               stride = problem.numbers("stride");
   Shape after;
   for (size_t axis = 0; axis < 2; ++axis) {
-    const int64_t reach = (y[axis + 2] - 1) * stride[axis] + kernel[axis] - padding[axis] - x[axis + 2];
+    const int64_t reach =
+        (y.shape[axis + 2] - 1) * stride[axis] + kernel[axis] - padding[axis] - x.shape[axis + 2];
     after.push_back(std::max<int64_t>(reach, 0));
   }
   const auto kind = training ? prop_kind::forward_training : prop_kind::forward_inference;
@@ -182,7 +213,7 @@ List pooling(const Problem& problem, const dnnl::engine& engine) {
 }
 
 List poolingBackward(const Problem& problem, const dnnl::engine& engine) {
-  const Shape &dy = problem.input(0), &dx = problem.output(0);
+  const Tensor &dy = problem.input(0), &dx = problem.output(0);
   const auto forward = poolingForward(problem, dx, dy, true);
   const auto& data = forward.data;
   const dnnl::pooling_forward::primitive_desc hint(forward, attributes(), engine);
@@ -280,7 +311,10 @@ List implementations(const Problem& problem, const dnnl::engine& engine) {
       {"concat", concat},
       {"softmax", softmax}};
   const auto known = operations.find(problem.op);
-  if (known == operations.end() || !problem.floats) return {};
+  if (known == operations.end()) return {};
+  for (const auto* operands : {&problem.inputs, &problem.outputs})
+    for (const auto& operand : *operands)
+      if (operand && operand->type != "f32" && operand->type != "bf16") return {};
   try {
     return known->second(problem, engine);
   } catch (const dnnl::error& error) {

@@ -28,11 +28,18 @@ Shape dimensions(const std::string& text) {
   return shape;
 }
 
-std::vector<std::optional<Shape>> operands(const std::string& text) {
-  std::vector<std::optional<Shape>> shapes;
-  for (const std::string& part : split(text, ','))
-    shapes.push_back(part == "-" ? std::nullopt : std::optional(dimensions(part)));
-  return shapes;
+// An operand of another type than f32 has the type before its shape.
+std::optional<Tensor> operand(const std::string& text) {
+  if (text == "-") return {};
+  const size_t colon = text.find(':');
+  if (colon == std::string::npos) return Tensor{dimensions(text)};
+  return Tensor{dimensions(text.substr(colon + 1)), text.substr(0, colon)};
+}
+
+std::vector<std::optional<Tensor>> operands(const std::string& text) {
+  std::vector<std::optional<Tensor>> tensors;
+  for (const std::string& part : split(text, ',')) tensors.push_back(operand(part));
+  return tensors;
 }
 
 }  // namespace
@@ -56,9 +63,6 @@ Problem parse(const std::string& line) {
     const size_t equals = word.find('=');
     if (equals == std::string::npos) throw std::invalid_argument("expected name=value, got " + word);
     const std::string name = word.substr(0, equals), value = word.substr(equals + 1);
-    // An operand of another type than f32 has the type before its shape.
-    if (name == "in" || name == "out") problem.floats &= value.find(':') == std::string::npos;
-    if (!problem.floats) continue;
     if (name == "in")
       problem.inputs = operands(value);
     else if (name == "out")

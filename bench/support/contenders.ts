@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,8 +10,8 @@ import type { Case } from './networks.js'
 import { toOnnx } from './onnx.js'
 import { callsFor } from './statistics.js'
 
-/** Whom fovea is compared with. */
-export const CONTENDERS = ['onnxruntime', 'tfjs', 'pytorch', 'pytorch-channels-last'] as const
+/** Whom fovea is compared with; the first is itself with activations in bf16. */
+export const CONTENDERS = ['fovea-bf16', 'onnxruntime', 'tfjs', 'pytorch', 'pytorch-channels-last'] as const
 export type Opponent = (typeof CONTENDERS)[number]
 export type ContenderName = 'fovea' | Opponent
 
@@ -23,9 +24,10 @@ export interface Setting {
 const worker = (name: string) => fileURLToPath(new URL(`../workers/${name}.js`, import.meta.url))
 const PYTORCH = fileURLToPath(new URL('../../../bench/peers/pytorch.py', import.meta.url))
 
-/** Which contenders can run a case: the others do not train, or need a Python that was not given. */
+/** Which contenders can run a case: the others do not train, need a Python that was not given, or other processors. */
 export function able(name: ContenderName, { mode }: Case, { python }: Setting): boolean {
   if (name.startsWith('pytorch')) return python !== undefined
+  if (name === 'fovea-bf16') return /avx512_bf16/.test(readFileSync('/proc/cpuinfo', 'utf8'))
   return name === 'fovea' || mode === 'inference'
 }
 
@@ -74,7 +76,8 @@ export function start(
   const weights = mode === 'inference' ? [files.safetensors] : []
   const node = (script: string, ...args: readonly string[]) =>
     Contender.start(process.execPath, [worker(script), ...args])
-  if (name === 'fovea') return node('fovea', network, mode, images, team, ...weights)
+  if (name === 'fovea') return node('fovea', network, mode, images, team, 'f32', ...weights)
+  if (name === 'fovea-bf16') return node('fovea', network, mode, images, team, 'bf16', ...weights)
   if (name === 'onnxruntime') return node('onnxruntime', files.onnx, team, files.shape.join(','))
   if (name === 'tfjs') return node('tfjs', network, images, files.safetensors)
   const layout = name === 'pytorch' ? 'default' : 'channels_last'

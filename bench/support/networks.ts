@@ -1,6 +1,7 @@
 import { createModel, parseModelName, type ModelName } from '../../models/index.js'
 import { crossEntropy } from '../../ts/train/loss.js'
 import { sgd } from '../../ts/train/optimizer.js'
+import type { Precision } from '../../ts/compile/precision.js'
 import type { CompiledProgram } from '../../ts/model/compiled.js'
 import type { Device } from '../../ts/runtime/device.js'
 
@@ -29,11 +30,15 @@ export const USUAL: readonly { readonly network: ModelName; readonly training: n
 export const TRAINING = { loss: crossEntropy(), optimizer: sgd({ lr: 0.001, momentum: 0.9 }) }
 
 /** Compiles what is to be measured, with fresh weights. */
-export function compile(device: Device, { network, mode, batch }: Case): Promise<CompiledProgram> {
+export function compile(
+  device: Device,
+  { network, mode, batch }: Case,
+  precision: Precision = 'f32',
+): Promise<CompiledProgram> {
   const model = createModel(network)
   return mode === 'training'
-    ? model.compile(device, { batch, training: TRAINING })
-    : model.compile(device, { batch })
+    ? model.compile(device, { batch, precision, training: TRAINING })
+    : model.compile(device, { batch, precision })
 }
 
 /**

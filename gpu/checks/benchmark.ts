@@ -3,11 +3,11 @@
 //   benchmark.js NETWORK inference|training BATCH MODE
 import { createModel, parseModelName } from '../../models/index.js'
 import { crossEntropy } from '../../ts/train/loss.js'
+import { median } from '../../ts/report/quartiles.js'
 import { sgd } from '../../ts/train/optimizer.js'
 import { elementCount, tensor } from '../../ts/tensor.js'
 import type { PhaseName } from '../../ts/compile/plan.js'
 import { milliseconds } from '../../bench/support/statistics.js'
-import { median as medianOf } from '../../ts/report/quartiles.js'
 import { isUnsupported, modeOptions, parseMode } from '../support/mode.js'
 import { insistingOn, keepingInputs } from '../support/plans.js'
 import { report } from '../support/row.js'
@@ -90,10 +90,10 @@ async function timed(
   const single: number[] = []
   const end = performance.now() + SPAN * 1000
   while (performance.now() < end && single.length < 200) single.push(await milliseconds(run))
-  const median = medianOf(single)
-  const count = Math.max(2, Math.min(200, Math.floor((SPAN * 1000) / median)))
+  const usual = median(single)
+  const count = Math.max(2, Math.min(200, Math.floor((SPAN * 1000) / usual)))
   const all = await milliseconds(() => Promise.all(Array.from({ length: count }, run)))
-  return { queued: all / count, single: median }
+  return { queued: all / count, single: usual }
 }
 
 function rounded(value: number): number {

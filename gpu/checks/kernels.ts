@@ -14,9 +14,9 @@ import {
   relu,
   tanh,
 } from '../../ts/graph/ops/index.js'
+import { median } from '../../ts/report/quartiles.js'
 import { elementCount, type Shape } from '../../ts/tensor.js'
 import { milliseconds } from '../../bench/support/statistics.js'
-import { median } from '../../ts/report/quartiles.js'
 import { keepingInputs } from '../support/plans.js'
 import { report } from '../support/row.js'
 import { openTarget, reduced } from '../support/target.js'

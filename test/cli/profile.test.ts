@@ -19,7 +19,7 @@ const total = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0)
 test('fovea profile shows every layer, sums by operation, and what a run takes', async () => {
   const { code, stdout } = await fovea(['profile', 'lenet5_modern', '--runs', '2', '--threads', '1'])
   expect(code).toBe(0)
-  expect(stdout).toMatch(/^lenet5_modern, inference, batch 1 on oneDNN/)
+  expect(stdout).toMatch(/^lenet5_modern, inference, f32, batch 1 on oneDNN/)
   expect(stdout).toMatch(/layer +operation +ms +share +GFLOP\/s +GB\/s +MiB in use +kernel +layout\n/)
   expect(stdout).toMatch(/\nfeatures\.0 +convolution +\d+\.\d{3} +\d+\.\d % /)
   expect(stdout).toMatch(/operation +steps +ms +share +GFLOP\/s +GB\/s +MB moved\n/)

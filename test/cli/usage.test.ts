@@ -108,6 +108,7 @@ test.each([
   [['predict', '--model', 'resnet20', '--weights', 'x'], /required option '--input/],
   [['profile'], /missing required argument 'name'/],
   [['profile', 'resnet50', '--runs', '0'], /--runs.*positive integer/],
+  [['profile', 'resnet50', '--precision', 'bf17'], /Allowed choices are f32, bf16, f16/],
   [['bench', 'resnet5O'], /no network 'resnet5O'; did you mean resnet50/],
   [['bench', 'lenet5', '--batch', '1,many'], /list of positive integers, such as 1,8/],
   [['data', 'imagenet'], /no data set 'imagenet'; there are mnist, fashion-mnist, cifar10/],

@@ -11,6 +11,13 @@ export function deviceOption(): Option {
     })
 }
 
+/** `--precision` */
+export function precisionOption(): Option {
+  return new Option('--precision <type>', 'element type of activations: f32 or bf16')
+    .choices(['f32', 'bf16', 'f16'])
+    .default('f32')
+}
+
 /** Runs work on a device that is closed afterwards. */
 export async function onDevice<T>(
   name: DeviceName,

@@ -1,10 +1,11 @@
 import { InvalidArgumentError as BadValue, type Command } from 'commander'
 import { availableParallelism, cpus, release, type } from 'node:os'
+import type { Precision } from '../../compile/precision.js'
 import type { ModelName } from '../../../models/index.js'
 import type { Speed } from '../../profile/index.js'
 import type { Device, DeviceName } from '../../runtime/device.js'
 import { action, command, positiveInteger, positiveNumber, type Flags } from '../command.js'
-import { deviceOption, onDevice } from '../device.js'
+import { deviceOption, onDevice, precisionOption } from '../device.js'
 import { colours, count, print, printJson } from '../output.js'
 
 interface Options extends Flags {
@@ -12,6 +13,7 @@ interface Options extends Flags {
   readonly training?: true
   readonly seconds: number
   readonly threads?: number
+  readonly precision: Precision
   readonly device: DeviceName
 }
 
@@ -33,6 +35,7 @@ export function benchCommand(): Command {
     .option('--training', 'whole training steps instead of inference')
     .option('--seconds <n>', 'time for each, at least', positiveNumber, 2)
     .option('--threads <n>', 'threads of the CPU; default: one a core', positiveInteger)
+    .addOption(precisionOption())
     .addOption(deviceOption())
     .action(action(benchNetworks))
 }
@@ -48,6 +51,7 @@ function batchList(text: string): readonly number[] {
 interface Result extends Speed {
   readonly network: string
   readonly mode: 'inference' | 'training'
+  readonly precision: Precision
   readonly batch: number
   readonly imagesPerSecond: number
   /** Of device memory beside the weights. */
@@ -87,7 +91,7 @@ async function measure(
   device: Device,
   network: ModelName,
   batch: number,
-  { training, seconds }: Options,
+  { training, precision, seconds }: Options,
   signal: AbortSignal,
 ): Promise<Result> {
   const { createModel } = await import('../../../models/index.js')
@@ -107,14 +111,14 @@ async function measure(
     const speed = await speedOf(call, { seconds })
     const mode = training ? 'training' : 'inference'
     const imagesPerSecond = (1000 * batch) / speed.milliseconds.median
-    return { network, mode, batch, ...speed, imagesPerSecond, arenaBytes }
+    return { network, mode, precision, batch, ...speed, imagesPerSecond, arenaBytes }
   }
   if (training) {
     const settings = { loss: crossEntropy(), optimizer: sgd({ lr: 0.001, momentum: 0.9 }) }
-    using step = await model.compile(device, { batch, training: settings, signal })
+    using step = await model.compile(device, { batch, precision, training: settings, signal })
     return await timed(() => step.run(images, labels, { signal }), step.arenaBytes)
   }
-  using net = await model.compile(device, { batch, signal })
+  using net = await model.compile(device, { batch, precision, signal })
   return await timed(() => net.predict(images, { signal }), net.arenaBytes)
 }
 

@@ -1,11 +1,12 @@
 import type { Command } from 'commander'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Precision } from '../../compile/precision.js'
 import type { Costs, StepCost } from '../../profile/index.js'
 import type { CompiledProgram } from '../../model/compiled.js'
 import type { Device, DeviceName } from '../../runtime/device.js'
 import { action, command, positiveInteger, type Flags } from '../command.js'
-import { deviceOption, onDevice } from '../device.js'
+import { deviceOption, onDevice, precisionOption } from '../device.js'
 import { colours, count, percent, print, printJson, table } from '../output.js'
 
 interface Options extends Flags {
@@ -13,6 +14,7 @@ interface Options extends Flags {
   readonly training?: true
   readonly runs: number
   readonly threads?: number
+  readonly precision: Precision
   readonly device: DeviceName
   readonly out?: string
 }
@@ -25,6 +27,7 @@ export function profileCommand(): Command {
     .option('--training', 'a whole training step: forward, backward and update')
     .option('--runs <n>', 'runs that the medians are taken of', positiveInteger, 10)
     .option('--threads <n>', 'threads of the CPU; default: one a core', positiveInteger)
+    .addOption(precisionOption())
     .addOption(deviceOption())
     .option(
       '--out <folder>',
@@ -38,16 +41,17 @@ async function profileNetwork([network]: [string], options: Options, signal: Abo
   const { crossEntropy } = await import('../../train/loss.js')
   const { sgd } = await import('../../train/optimizer.js')
   const { costs } = await import('../../profile/index.js')
-  const { batch, training, runs, threads, out, json } = options
+  const { batch, training, precision, runs, threads, out, json } = options
   const model = createModel(parseModelName(network))
   const compile = (device: Device): Promise<CompiledProgram> =>
     training
       ? model.compile(device, {
           batch,
+          precision,
           signal,
           training: { loss: crossEntropy(), optimizer: sgd({ lr: 0.1, momentum: 0.9 }) },
         })
-      : model.compile(device, { batch, signal })
+      : model.compile(device, { batch, precision, signal })
   const { description, profile } = await onDevice(
     options.device,
     async (device) => {
@@ -60,6 +64,7 @@ async function profileNetwork([network]: [string], options: Options, signal: Abo
     network,
     batch,
     mode: training ? 'training' : 'inference',
+    precision,
     device: description,
     runs,
     ...costs(profile),
@@ -73,6 +78,7 @@ interface Report extends Costs {
   readonly network: string
   readonly batch: number
   readonly mode: string
+  readonly precision: Precision
   readonly device: string
   readonly runs: number
 }
@@ -95,8 +101,8 @@ async function write(folder: string, report: Report): Promise<string[]> {
   return paths
 }
 
-function titleOf({ network, mode, batch }: Report): string {
-  return `${network}, ${mode}, batch ${batch}`
+function titleOf({ network, mode, precision, batch }: Report): string {
+  return `${network}, ${mode}, ${precision}, batch ${batch}`
 }
 
 const MIB = 2 ** 20
