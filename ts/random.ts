@@ -1,7 +1,12 @@
+import { angleOf, radiusOf, writePairs } from './normals.js'
+
 const MULTIPLIER_A = 0xd2511f53
 const MULTIPLIER_B = 0xcd9e8d57
 const WEYL_A = 0x9e3779b9
 const WEYL_B = 0xbb67ae85
+
+/** That a stream has ready. */
+const MOST_WORDS = 1 << 12
 
 /**
  * Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): four random words as a
@@ -10,8 +15,23 @@ const WEYL_B = 0xbb67ae85
 export function philox(
   [counter0, counter1, counter2, counter3]: readonly [number, number, number, number],
   [key0, key1]: readonly [number, number],
-  out: Uint32Array = new Uint32Array(4),
 ): Uint32Array {
+  const out = new Uint32Array(4)
+  writeBlock(out, 0, counter0, counter1, counter2, counter3, key0, key1)
+  return out
+}
+
+/** The words of {@link philox}, to `out`. */
+function writeBlock(
+  out: Uint32Array,
+  at: number,
+  counter0: number,
+  counter1: number,
+  counter2: number,
+  counter3: number,
+  key0: number,
+  key1: number,
+): void {
   let c0 = counter0 | 0
   let c1 = counter1 | 0
   let c2 = counter2 | 0
@@ -30,11 +50,10 @@ export function philox(
     k0 = (k0 + WEYL_A) | 0
     k1 = (k1 + WEYL_B) | 0
   }
-  out[0] = c0
-  out[1] = c1
-  out[2] = c2
-  out[3] = c3
-  return out
+  out[at] = c0
+  out[at + 1] = c1
+  out[at + 2] = c2
+  out[at + 3] = c3
 }
 
 /** Upper 32 bits of an unsigned 32 x 32 bit product. */
@@ -55,7 +74,7 @@ function multiplyHigh(a: number, b: number): number {
  * do not depend on each other.
  */
 export class RandomStream {
-  private readonly block = new Uint32Array(4)
+  private words = new Uint32Array(4)
   private used = 4
   private spare: number | null = null
   private counter = 0
@@ -71,13 +90,8 @@ export class RandomStream {
 
   /** Uniform 32-bit integer. */
   word(): number {
-    if (this.used === 4) {
-      const counter = [this.counter, this.counter / 2 ** 32, this.stream, 0] as const
-      philox(counter, [this.seed, this.seed / 2 ** 32], this.block)
-      this.counter++
-      this.used = 0
-    }
-    return this.block[this.used++]!
+    if (this.used === this.words.length) this.refill()
+    return this.words[this.used++]!
   }
 
   /** Uniform in [0, 1). */
@@ -92,9 +106,46 @@ export class RandomStream {
       this.spare = null
       return value
     }
-    const radius = Math.sqrt(-2 * Math.log((this.word() + 1) / 2 ** 32))
-    const angle = 2 * Math.PI * this.uniform()
+    const radius = radiusOf(this.word())
+    const angle = angleOf(this.word())
     this.spare = radius * Math.sin(angle)
     return radius * Math.cos(angle)
+  }
+
+  /** Fills an array with what as many calls of {@link normal} give, times `deviation`. */
+  fillNormal(data: Float32Array, deviation: number): void {
+    let i = 0
+    if (this.spare !== null && data.length > 0) data[i++] = deviation * this.normal()
+    const buffer = new Uint32Array(Math.min(MOST_WORDS, data.length))
+    while (i + 1 < data.length) {
+      const words = buffer.subarray(0, (data.length - i) & ~1)
+      this.fillWords(words)
+      writePairs(words, deviation, data, i)
+      i += words.length
+    }
+    if (i < data.length) data[i] = deviation * this.normal()
+  }
+
+  /** What as many calls of {@link word} give. */
+  private fillWords(out: Uint32Array): void {
+    for (let done = 0; done < out.length;) {
+      if (this.used === this.words.length) this.refill()
+      const ready = this.words.subarray(this.used, this.used + out.length - done)
+      out.set(ready, done)
+      this.used += ready.length
+      done += ready.length
+    }
+  }
+
+  /** The next words: few at first, as most streams give no more, then many at a time. */
+  private refill(): void {
+    const { counter, stream, seed } = this
+    if (counter > 0 && this.words.length < MOST_WORDS) this.words = new Uint32Array(2 * this.words.length)
+    const { words } = this
+    const blocks = words.length / 4
+    for (let i = 0; i < blocks; i++)
+      writeBlock(words, 4 * i, counter + i, (counter + i) / 2 ** 32, stream, 0, seed, seed / 2 ** 32)
+    this.counter += blocks
+    this.used = 0
   }
 }

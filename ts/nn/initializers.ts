@@ -12,9 +12,7 @@ export function constant(value: number): Initializer {
 
 /** N(0, deviation), as AlexNet's weights (Krizhevsky et al. 2012, section 5: 0.01). */
 export function gaussian(deviation: number): Initializer {
-  return (data, _shape, random) => {
-    for (let i = 0; i < data.length; i++) data[i] = deviation * random.normal()
-  }
+  return (data, _shape, random) => random.fillNormal(data, deviation)
 }
 
 /** U(-bound, bound). */
