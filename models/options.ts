@@ -84,7 +84,7 @@ export function checkOptions<Options extends object>(
       throw new InvalidArgumentError(`${network}: ${name} must be ${expected}, got ${got}`, details)
     }
   }
-  return Object.fromEntries(given) as Json
+  return Object.fromEntries(given)
 }
 
 function isRuled<R extends object>(name: PropertyKey, rules: R): name is keyof R {

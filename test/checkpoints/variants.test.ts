@@ -193,7 +193,7 @@ describe('a file of another network than asked for', () => {
     ['another family', createModel('densenet_bc', { depth: 10 }), 'lenet5'],
     ['a variant with a name', createModel('vgg11', { batchNorm: true }), 'vgg11'],
     ['a variant without one', createModel('resnet18', { residual: false }), 'resnet34'],
-  ])('%s', async (_, model, name) => {
+  ])('%s', (_, model, name) => {
     const description = readDescription({ path: 'a file', metadata: described(model) })!
     expect(() => recreate(name, 'a file', description)).toThrow(
       expect.objectContaining({
@@ -211,8 +211,8 @@ describe('a file of another network than asked for', () => {
 
   test('a network that no name makes', async () => {
     const { network, info } = createModel('resnet20')
-    const { options: _, ...bare } = info
-    const path = await saved(new Model(network, { ...bare, name: 'mine' }), 'mine')
+    const { classes, input, preprocessing } = info
+    const path = await saved(new Model(network, { name: 'mine', classes, input, preprocessing }), 'mine')
     const error = await failureOf(loadWeightsFile('resnet20', path))
     expect(error.code).toBe('CHECKPOINT_MISMATCH')
     expect(error.message).toContain('holds weights of mine, a network that was imported or self-made')

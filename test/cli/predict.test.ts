@@ -73,5 +73,7 @@ test('an output that cannot be written', async () => {
   const output = join(folder, 'nowhere/y.npy')
   const { code, stderr } = await fovea(['predict', ...NETWORK, '--input', input, '--output', output])
   expect(code).toBe(1)
-  expect(stderr).toMatch(/^fovea: .*nowhere\/y\.npy: cannot be written: ENOENT: no such file or directory, open '\S*'\n$/)
+  expect(stderr).toMatch(
+    /^fovea: .*nowhere\/y\.npy: cannot be written: ENOENT: no such file or directory, open '\S*'\n$/,
+  )
 })
