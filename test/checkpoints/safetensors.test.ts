@@ -37,9 +37,8 @@ describe('the header of a safetensors file', () => {
     for (let length = 64; length < 64 + 256; length++) {
       const header = JSON.stringify({ a: f32(0, 4) }).padEnd(length)
       const path = put(folder, 'length.safetensors', safetensorsFile(header, 4))
-      expect(await withCheckpoint(path, ({ format }) => Promise.resolve(format)), String(length)).toBe(
-        'safetensors',
-      )
+      const format = await withCheckpoint(path, (checkpoint) => Promise.resolve(checkpoint.format))
+      expect(format, String(length)).toBe('safetensors')
     }
   })
 

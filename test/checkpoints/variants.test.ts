@@ -211,8 +211,8 @@ describe('a file of another network than asked for', () => {
 
   test('a network that no name makes', async () => {
     const { network, info } = createModel('resnet20')
-    const bare = Object.fromEntries(Object.entries(info).filter(([key]) => key !== 'options')) as typeof info
-    const path = await saved(new Model(network, { ...bare, name: 'mine' }), 'mine')
+    const { classes, input, preprocessing } = info
+    const path = await saved(new Model(network, { name: 'mine', classes, input, preprocessing }), 'mine')
     const error = await failureOf(loadWeightsFile('resnet20', path))
     expect(error.code).toBe('CHECKPOINT_MISMATCH')
     expect(error.message).toContain('holds weights of mine, a network that was imported or self-made')

@@ -149,10 +149,19 @@ describe('registry', () => {
     expect(isModelName('resnet50')).toBe(true)
     // @ts-expect-error: no such network
     expect(() => createModel('resnet51')).toThrow(/no network 'resnet51'; did you mean resnet50/)
+  })
+
+  it('says which options there are in place of one that there is not', () => {
     // @ts-expect-error: no such option
-    expect(() => createModel('resnet50', { clases: 10 })).toThrow(/resnet50 has no option 'clases'/)
+    expect(() => createModel('resnet50', { clases: 10 })).toThrow(
+      "resnet50 has no option 'clases'; there are classes, version, bias, eps, residual, zeroInitResidual",
+    )
     // @ts-expect-error: an option of another network
-    expect(() => createModel('vgg16', { shortcut: 'B' })).toThrow(/vgg16 has no option 'shortcut'/)
+    expect(() => createModel('vgg16', { shortcut: 'B' })).toThrow("vgg16 has no option 'shortcut'")
+    // @ts-expect-error: no such version
+    expect(() => createModel('resnet50', { version: 'v2' })).toThrow(
+      'resnet50: version must be "v1" or "v1.5", got "v2"',
+    )
   })
 
   it('refuses numbers of classes that are none', () => {

@@ -97,7 +97,7 @@ const CHANNELS: readonly unknown[] = ['RGB', 'BGR', 'grey'] satisfies Preprocess
 export function checkPreprocessing(value: unknown): asserts value is Preprocessing {
   if (!isJson(value)) fail('preprocessing', 'an object', value)
   const field = (name: keyof Preprocessing, expected: string, holds: boolean) => {
-    if (!holds) fail(`preprocessing.${name}`, expected, value[name])
+    if (!holds) fail(name, expected, value[name], `preprocessing.${name}`)
   }
   const { size, resize, padding = 0, interpolation, channels, scale, mean, deviation } = value
   const count = channels === 'grey' ? 1 : 3
@@ -115,9 +115,9 @@ export function checkPreprocessing(value: unknown): asserts value is Preprocessi
   field('deviation', `${count} positive number(s)`, isList(deviation, count, isPositive))
 }
 
-function fail(subject: string, expected: string, found: unknown): never {
+function fail(subject: string, expected: string, found: unknown, path = subject): never {
   const got = excerpt(found)
-  throw new InvalidArgumentError(`${subject} must be ${expected}, got ${got}`, { subject, expected, got })
+  throw new InvalidArgumentError(`${path} must be ${expected}, got ${got}`, { subject, expected, got })
 }
 
 function isCount(value: unknown): value is number {
