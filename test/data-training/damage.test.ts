@@ -176,7 +176,7 @@ describe('a wrong option', () => {
     expect(refusal({ epoch: 2 ** 32 })).toBe('INVALID_ARGUMENT epoch')
     expect(refusal({ skip: 3 })).toBe('INVALID_ARGUMENT skip')
     expect(refusal({ mixup: { alpha: 0 } })).toBe('INVALID_ARGUMENT alpha')
-    expect(refusal({ preprocessing: { ...PLAIN, mean: [0] } })).toBe('INVALID_ARGUMENT preprocessing.mean')
+    expect(refusal({ preprocessing: { ...PLAIN, mean: [0] } })).toBe('INVALID_ARGUMENT mean')
   })
 
   it('is named among transforms', () => {
