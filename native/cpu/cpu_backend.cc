@@ -7,6 +7,8 @@
 #include "caches.h"
 #include "families.h"
 #include "machine.h"
+#include "operands.h"
+#include "plan_check.h"
 #include "threads.h"
 
 namespace fovea::cpu {
@@ -35,58 +37,26 @@ std::string instructionSet() {
   }
 }
 
-std::string shapesOf(const Operands& operands) {
-  const auto list = [](const std::vector<std::optional<Operand>>& side) {
-    std::string text;
-    for (const auto& operand : side) {
-      if (!text.empty()) text += ", ";
-      text += operand ? std::string(nameOf(operand->spec.dtype)) + " " + format(operand->spec.shape) : "none";
-    }
-    return text;
-  };
-  return list(operands.inputs) + " -> " + list(operands.outputs);
-}
-
 std::string codeOf(dnnl_status_t status) {
   if (status == dnnl_unimplemented) return "UNSUPPORTED";
   if (status == dnnl_out_of_memory) return "OUT_OF_MEMORY";
   return "BACKEND";
 }
 
-template <class Op, class... List>
-constexpr bool oneOf = (std::is_same_v<Op, List> || ...);
-
-// Products choose the types of their operands themselves.
-template <class Op>
-constexpr bool isProduct =
-    oneOf<Op, ops::Convolution, ops::ConvolutionBackwardData, ops::ConvolutionBackwardWeights, ops::Linear,
-          ops::LinearBackwardData, ops::LinearBackwardWeights>;
-// Work on 16-bit activations, all of one type. What is in neither list computes on float32.
+// Work on 16-bit activations, all of one type. What is neither this nor a product computes on float32.
 template <class Op>
 constexpr bool isNarrow =
     oneOf<Op, ops::Pooling, ops::PoolingBackward, ops::BatchNorm, ops::BatchNormTraining,
           ops::BatchNormBackward, ops::Elementwise, ops::ElementwiseBackward, ops::Add, ops::Concat,
           ops::Slice, ops::SliceBackward, ops::SubsamplePad, ops::SubsamplePadBackward, ops::Reshape>;
 
-bool isFloat(DType dtype) { return dtype == DType::f32 || dtype == DType::bf16; }
-
-// Operands as a kernel takes and gives them, which the plan may keep in other types: activations in the
-// `narrow` type where there is one and in float32 otherwise. The core converts what comes otherwise.
-Operands typed(Operands operands, std::optional<DType> narrow) {
-  for (auto* side : {&operands.inputs, &operands.outputs})
-    for (auto& operand : *side) {
-      if (!operand || !isFloat(operand->spec.dtype)) continue;
-      operand->spec.dtype = narrow && operand->spec.shape.size() > 1 ? *narrow : DType::f32;
-      if (operand->layout) operand->layout = withType(operand->layout, operand->spec.dtype);
-    }
-  return operands;
-}
+LayoutPtr retyped(const LayoutPtr& layout, const TensorSpec& spec) { return withType(layout, spec.dtype); }
 
 // Layouts of the types that the plan names.
 Operands asPlanned(Operands operands) {
   for (auto* side : {&operands.inputs, &operands.outputs})
     for (auto& operand : *side)
-      if (operand && operand->layout) operand->layout = withType(operand->layout, operand->spec.dtype);
+      if (operand && operand->layout) operand->layout = retyped(operand->layout, operand->spec);
   return operands;
 }
 
@@ -119,7 +89,8 @@ KernelPtr prepareTyped(const Context& context, const Op& op, const Operands& ope
   const auto prepared = [&](const Operands& typed) { return cpu::prepare(Request(context, typed), op); };
   if (!hasNarrow(operands)) return prepared(operands);
   requireNarrow(operands);
-  if constexpr (isNarrow<Op>) return prepared(typed(operands, operands.outputs.at(0).value().spec.dtype));
+  if constexpr (isNarrow<Op>)
+    return prepared(typed(operands, operands.outputs.at(0).value().spec.dtype, retyped));
   if (isProduct<Op> && !convertsTooMuch<Op>(operands)) {
     try {
       auto kernel = prepared(asPlanned(operands));
@@ -129,7 +100,7 @@ KernelPtr prepareTyped(const Context& context, const Op& op, const Operands& ope
       if (error.status != dnnl_unimplemented) throw;
     }
   }
-  return prepared(typed(operands, {}));
+  return prepared(typed(operands, DType::f32, retyped));
 }
 
 class CpuBackend final : public Backend {
@@ -162,8 +133,7 @@ class CpuBackend final : public Backend {
 
   std::unique_ptr<Kernel> prepare(const Plan::Instruction& instruction, const Operands& operands) override {
     activate();
-    const std::string op =
-        std::visit([](const auto& op) { return std::string(op.name); }, instruction.attributes);
+    const std::string op = nameOf(instruction.attributes);
     return guarded(instruction.path.empty() ? op : op + " " + instruction.path, shapesOf(operands), [&] {
       return std::visit([&](const auto& op) { return prepareTyped(context_, op, operands); },
                         instruction.attributes);

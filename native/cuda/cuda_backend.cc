@@ -2,33 +2,14 @@
 
 #include "context.h"
 #include "families.h"
+#include "operands.h"
+#include "plan_check.h"
 #include "recording.h"
 #include "status.h"
 #include "transfer.h"
 
 namespace fovea::cuda {
 namespace {
-
-std::string shapesOf(const Operands& operands) {
-  const auto list = [](const std::vector<std::optional<Operand>>& side) {
-    std::string text;
-    for (const auto& operand : side) {
-      if (!text.empty()) text += ", ";
-      text += operand ? std::string(nameOf(operand->spec.dtype)) + " " + format(operand->spec.shape) : "none";
-    }
-    return text;
-  };
-  return list(operands.inputs) + " -> " + list(operands.outputs);
-}
-
-template <class Op, class... List>
-constexpr bool oneOf = (std::is_same_v<Op, List> || ...);
-template <class Op>
-constexpr bool isProduct =
-    oneOf<Op, ops::Convolution, ops::ConvolutionBackwardData, ops::ConvolutionBackwardWeights, ops::Linear,
-          ops::LinearBackwardData, ops::LinearBackwardWeights>;
-
-bool isFloat(DType dtype) { return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16; }
 
 // The one type of an instruction's tensors: products are of 16 bits where one of their tensors is, all else
 // is of its result's type.
@@ -41,18 +22,6 @@ DType computeType(const Operands& operands) {
           return operand->spec.dtype;
   const auto& result = operands.outputs.at(0);
   return result && isFloat(result->spec.dtype) ? result->spec.dtype : DType::f32;
-}
-
-// Operands as a kernel takes and gives them, which the plan may keep in other types: the core converts what
-// comes otherwise. Vectors (biases, statistics, losses) are f32 always.
-Operands typed(Operands operands, DType dtype) {
-  for (auto* side : {&operands.inputs, &operands.outputs})
-    for (auto& operand : *side) {
-      if (!operand || !isFloat(operand->spec.dtype)) continue;
-      operand->spec.dtype = operand->spec.shape.size() > 1 ? dtype : DType::f32;
-      if (operand->layout) operand->layout = retyped(operand->layout, operand->spec);
-    }
-  return operands;
 }
 
 // Host memory that goes to the GPU when the device's own thread first asks where it lies: the thread that
@@ -106,12 +75,12 @@ class CudaBackend final : public Backend {
   LayoutPtr plain(const TensorSpec& spec) override { return plainLayout(spec); }
 
   std::unique_ptr<Kernel> prepare(const Plan::Instruction& instruction, const Operands& operands) override {
-    const std::string op =
-        std::visit([](const auto& op) { return std::string(op.name); }, instruction.attributes);
+    const std::string op = nameOf(instruction.attributes);
     return guarded(instruction.path.empty() ? op : op + " " + instruction.path, shapesOf(operands), [&] {
       return std::visit(
           [&](const auto& op) {
-            const Operands taken = typed(operands, computeType<std::decay_t<decltype(op)>>(operands));
+            const Operands taken =
+                typed(operands, computeType<std::decay_t<decltype(op)>>(operands), retyped);
             return cuda::prepare(Request(context_, taken), op);
           },
           instruction.attributes);

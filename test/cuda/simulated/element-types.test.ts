@@ -1,8 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { addon, type Device } from '../../native/addon.js'
-import { relativeL2 } from '../../support/gradients.js'
-import { openSimulated } from './device.js'
-import { compute, type Case, type Operand } from './one-operation.js'
+import { holdBesideCpu } from './beside-cpu.js'
+import type { Case, Operand } from './one-operation.js'
 
 // What the kernels of ours compute in each type, held against what the CPU computes in f32 from the very same numbers:
 // they differ by the rounding of the results.
@@ -134,22 +131,4 @@ const CASES: readonly Case[] = [
 /** Rounding to 11 or 8 bits is at most half a unit of the last, and on average less; f32 has sums in other orders. */
 const BOUNDS = { f32: 1e-6, f16: 2 ** -11, bf16: 2 ** -8 }
 
-const cpu = addon.openDevice('cpu', { threads: 1 })
-afterAll(() => cpu.close())
-
-describe.each(['f32', 'f16', 'bf16'] as const)('%s', (dtype) => {
-  let device: Device
-  beforeAll(async () => {
-    device = await openSimulated()
-  }, 900_000)
-  afterAll(() => device.close())
-
-  test.each(CASES.map((one, i) => [`${one.op} (${i})`, one] as const))('%s', async (_, one) => {
-    const [expected, got] = [await compute(cpu, one, 'f32'), await compute(device, one, dtype)]
-    expect(got).toHaveLength(one.outputs.length)
-    got.forEach((values, i) => {
-      expect(expected[i]!.some((value) => value !== 0)).toBe(true)
-      expect(relativeL2(values, expected[i]!)).toBeLessThan(BOUNDS[dtype])
-    })
-  })
-})
+holdBesideCpu(CASES, BOUNDS)

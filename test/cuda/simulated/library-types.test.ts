@@ -1,8 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { addon, type Device } from '../../native/addon.js'
-import { relativeL2 } from '../../support/gradients.js'
-import { openSimulated } from './device.js'
-import { compute, type Case, type Operand } from './one-operation.js'
+import { holdBesideCpu } from './beside-cpu.js'
+import type { Case, Operand } from './one-operation.js'
 
 // What cuDNN and cuBLAS are asked for, and the kernels of ours beside them, in each type, held against the CPU in f32.
 
@@ -130,22 +127,4 @@ const CASES: readonly Case[] = [
 /** Half a unit of the last of 11 or 8 bits is the most that rounding a result costs; where a step between is rounded too, twice that. */
 const BOUNDS = { f32: 1e-5, f16: 2 ** -10, bf16: 2 ** -7 }
 
-const cpu = addon.openDevice('cpu', { threads: 1 })
-afterAll(() => cpu.close())
-
-describe.each(['f32', 'f16', 'bf16'] as const)('%s', (dtype) => {
-  let device: Device
-  beforeAll(async () => {
-    device = await openSimulated()
-  }, 900_000)
-  afterAll(() => device.close())
-
-  test.each(CASES.map((one, i) => [`${one.op} (${i})`, one] as const))('%s', async (_, one) => {
-    const [expected, got] = [await compute(cpu, one, 'f32'), await compute(device, one, dtype)]
-    expect(got).toHaveLength(one.outputs.length)
-    got.forEach((values, i) => {
-      expect(expected[i]!.some((value) => value !== 0)).toBe(true)
-      expect(relativeL2(values, expected[i]!)).toBeLessThan(BOUNDS[dtype])
-    })
-  })
-})
+holdBesideCpu(CASES, BOUNDS)
