@@ -1,7 +1,10 @@
+#include <algorithm>
+#include <iterator>
 #include <string_view>
 
 #include "families.h"
 #include "tuner.h"
+#include "winograd.h"
 
 namespace fovea::cpu {
 namespace {
@@ -103,14 +106,17 @@ bool isWinograd(const std::string& implementation) {
 // The algorithms that there are for a convolution, the fastest of which is taken. `make` prepares one.
 template <class Make>
 KernelPtr chooseAlgorithm(const Request& request, const std::string& problem, DType type,
-                          const ops::ConvolutionGeometry& op, const Shape& weight, const Make& make) {
+                          const ops::ConvolutionGeometry& op, const Shape& weight, const Make& make,
+                          std::vector<Candidate> ours = {}) {
   if (!winogradFits(op, weight, type)) return make(algorithm::convolution_direct);
-  return choose(request.context, problem,
-                {{"direct", [&] { return make(algorithm::convolution_direct); }},
-                 {"winograd", [&]() -> KernelPtr {
-                    auto kernel = make(algorithm::convolution_winograd);
-                    return isWinograd(kernel->implementation()) ? std::move(kernel) : nullptr;
-                  }}});
+  std::vector<Candidate> candidates{{"direct", [&] { return make(algorithm::convolution_direct); }},
+                                    {"winograd", [&]() -> KernelPtr {
+                                       auto kernel = make(algorithm::convolution_winograd);
+                                       return isWinograd(kernel->implementation()) ? std::move(kernel)
+                                                                                   : nullptr;
+                                     }}};
+  std::ranges::move(ours, std::back_inserter(candidates));
+  return choose(request.context, problem, candidates);
 }
 
 }  // namespace
@@ -147,8 +153,13 @@ KernelPtr prepare(const Request& request, const ops::Convolution& op) {
   };
   const std::string rest = std::string(bias ? " bias" : "") + (residual ? " residual" : "") +
                            (relu ? " relu" : "") + (packed ? " packed" : "");
+  const auto winograd = [&](WinogradBlocks blocks) {
+    return [&, blocks] { return winogradConvolution(request, op, blocks); };
+  };
   return chooseAlgorithm(request, problemOf(op.name, type, op, x.shape, weight.shape, rest), type, op,
-                         weight.shape, make);
+                         weight.shape, make,
+                         {{"winograd shared", winograd(WinogradBlocks::shared)},
+                          {"winograd own", winograd(WinogradBlocks::own)}});
 }
 
 KernelPtr prepare(const Request& request, const ops::ConvolutionBackwardData& op) {

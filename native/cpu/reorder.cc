@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "families.h"
+#include "winograd.h"
 
 namespace fovea::cpu {
 namespace {
@@ -58,6 +59,12 @@ KernelPtr prepareReorder(const Context& context, const TensorSpec& spec, const L
     kernel->outputs = {to};
     kernel->aliases = {{0, 0, false}};
     return kernel;
+  }
+  if (dynamic_cast<const WinogradWeights*>(to.get())) {
+    const LayoutPtr plain = plainLayout(spec);
+    if (from->equals(*plain)) return packWinogradWeights(request, to);
+    return std::make_unique<DetourKernel>(prepareReorder(context, spec, from, plain),
+                                          prepareReorder(context, spec, plain, to), plain->bytes());
   }
   const auto* source = dynamic_cast<const CpuLayout*>(from.get());
   const auto* target = dynamic_cast<const CpuLayout*>(to.get());

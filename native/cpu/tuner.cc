@@ -90,8 +90,11 @@ class Bench {
 
 }  // namespace
 
-std::unique_ptr<Kernel> choose(const Context& context, const std::string& problem,
+std::unique_ptr<Kernel> choose(const Context& context, std::string problem,
                                const std::vector<Candidate>& candidates) {
+  // A choice among others says nothing.
+  for (const Candidate& candidate : candidates)
+    problem += (&candidate == &candidates.front() ? ": " : ", ") + candidate.name;
   const auto make = [](const Candidate& candidate) -> std::unique_ptr<Kernel> {
     try {
       return candidate.make();

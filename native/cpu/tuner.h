@@ -15,7 +15,7 @@ struct Candidate {
 
 // The kernel of the candidate that the device's table names for this problem or, if it names none and tuning
 // is on, that runs fastest now; failing both, the first one.
-std::unique_ptr<Kernel> choose(const Context& context, const std::string& problem,
+std::unique_ptr<Kernel> choose(const Context& context, std::string problem,
                                const std::vector<Candidate>& candidates);
 
 }  // namespace fovea::cpu

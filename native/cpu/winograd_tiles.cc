@@ -1,0 +1,202 @@
+#include "winograd_tiles.h"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+
+#include <array>
+#include <utility>
+
+#include <dnnl.hpp>
+
+// Nothing of this file runs unless supported().
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,fma")
+
+namespace fovea::cpu::winograd {
+namespace {
+
+using Vector = __m512;
+
+inline Vector scaled(float factor, Vector x, Vector sum) {
+  return _mm512_fmadd_ps(_mm512_set1_ps(factor), x, sum);
+}
+
+// B' d, of a column or row of six.
+inline void transformSix(const Vector (&d)[inner], Vector (&t)[inner]) {
+  const Vector even = scaled(-4, d[2], d[4]), odd = scaled(-4, d[1], d[3]);
+  const Vector near = _mm512_sub_ps(d[4], d[2]), far = _mm512_sub_ps(d[3], d[1]);
+  t[0] = scaled(4, d[0], scaled(-5, d[2], d[4]));
+  t[1] = _mm512_add_ps(even, odd);
+  t[2] = _mm512_sub_ps(even, odd);
+  t[3] = scaled(2, far, near);
+  t[4] = scaled(-2, far, near);
+  t[5] = scaled(4, d[1], scaled(-5, d[3], d[5]));
+}
+
+// A' m, of a column or row of six.
+inline void transformToFour(const Vector (&m)[inner], Vector (&y)[outer]) {
+  const Vector sum1 = _mm512_add_ps(m[1], m[2]), difference1 = _mm512_sub_ps(m[1], m[2]);
+  const Vector sum2 = _mm512_add_ps(m[3], m[4]), difference2 = _mm512_sub_ps(m[3], m[4]);
+  y[0] = _mm512_add_ps(m[0], _mm512_add_ps(sum1, sum2));
+  y[1] = scaled(2, difference2, difference1);
+  y[2] = scaled(4, sum2, sum1);
+  y[3] = _mm512_add_ps(scaled(8, difference2, difference1), m[5]);
+}
+
+// Columns first, into a buffer of the stack, then rows.
+template <class Load>
+inline void transformInputFrom(const Load& load, float* tile, int64_t stride) {
+  Vector rows[inner][inner];
+#pragma GCC unroll 6
+  for (int64_t column = 0; column < inner; ++column) {
+    Vector d[inner], t[inner];
+#pragma GCC unroll 6
+    for (int64_t row = 0; row < inner; ++row) d[row] = load(row, column);
+    transformSix(d, t);
+#pragma GCC unroll 6
+    for (int64_t row = 0; row < inner; ++row) rows[row][column] = t[row];
+  }
+#pragma GCC unroll 6
+  for (int64_t row = 0; row < inner; ++row) {
+    Vector t[inner];
+    transformSix(rows[row], t);
+#pragma GCC unroll 6
+    for (int64_t column = 0; column < inner; ++column)
+      _mm512_store_ps(tile + (row * inner + column) * stride, t[column]);
+  }
+}
+
+template <int tiles, int vectors>
+void multiplyBlock(const float* v, const float* u, float* m, int64_t blocks, int64_t capacity) {
+  Vector sums[tiles][vectors] = {};
+  for (int64_t block = 0; block < blocks; ++block) {
+#pragma GCC unroll 2
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      Vector weights[vectors];
+#pragma GCC unroll 4
+      for (int vector = 0; vector < vectors; ++vector) weights[vector] = _mm512_load_ps(u + vector * lanes);
+#pragma GCC unroll 16
+      for (int tile = 0; tile < tiles; ++tile) {
+        const Vector x = _mm512_set1_ps(v[tile * lanes + lane]);
+#pragma GCC unroll 4
+        for (int vector = 0; vector < vectors; ++vector)
+          sums[tile][vector] = _mm512_fmadd_ps(x, weights[vector], sums[tile][vector]);
+      }
+      u += vectors * lanes;
+    }
+    v += capacity * lanes;
+  }
+#pragma GCC unroll 16
+  for (int tile = 0; tile < tiles; ++tile)
+#pragma GCC unroll 4
+    for (int vector = 0; vector < vectors; ++vector)
+      _mm512_store_ps(m + (vector * capacity + tile) * lanes, sums[tile][vector]);
+}
+
+using MultiplyBlock = void (*)(const float*, const float*, float*, int64_t, int64_t);
+
+// As many tiles as fit in registers beside the weights and one value.
+constexpr int mostTiles[mostVectors] = {14, 14, 9, 6};
+
+template <int vectors, int... tiles>
+constexpr auto multiplyBlocks(std::integer_sequence<int, tiles...>) {
+  return std::array<MultiplyBlock, sizeof...(tiles)>{multiplyBlock<tiles + 1, vectors>...};
+}
+
+template <int vectors>
+void multiplyAll(const float* tiles, const float* weights, float* product, int64_t blocks, int64_t count,
+                 int64_t capacity) {
+  constexpr int most = mostTiles[vectors - 1];
+  constexpr auto byTiles = multiplyBlocks<vectors>(std::make_integer_sequence<int, most>());
+  const int64_t parts = (count + most - 1) / most;
+  for (int64_t part = 0; part < parts; ++part) {
+    const int64_t begin = part * count / parts, end = (part + 1) * count / parts;
+    byTiles[end - begin - 1](tiles + begin * lanes, weights, product + begin * lanes, blocks, capacity);
+  }
+}
+
+}  // namespace
+
+bool supported() { return dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core; }
+
+void transformInput(const float* plane, const Place& place, float* tile, int64_t stride) {
+  const auto& [height, width, top, left] = place;
+  const float* origin = plane + (top * width + left) * lanes;
+  if (top >= 0 && left >= 0 && top + inner <= height && left + inner <= width) {
+    transformInputFrom(
+        [&](int64_t row, int64_t column) { return _mm512_load_ps(origin + (row * width + column) * lanes); },
+        tile, stride);
+  } else {
+    transformInputFrom(
+        [&](int64_t row, int64_t column) {
+          const bool inside =
+              top + row >= 0 && top + row < height && left + column >= 0 && left + column < width;
+          return inside ? _mm512_load_ps(origin + (row * width + column) * lanes) : _mm512_setzero_ps();
+        },
+        tile, stride);
+  }
+}
+
+void multiply(const float* tiles, const float* weights, float* product, int64_t blocks, int64_t vectors,
+              int64_t count, int64_t capacity) {
+  static_assert(mostVectors == 4);
+  switch (vectors) {
+    case 1:
+      return multiplyAll<1>(tiles, weights, product, blocks, count, capacity);
+    case 2:
+      return multiplyAll<2>(tiles, weights, product, blocks, count, capacity);
+    case 3:
+      return multiplyAll<3>(tiles, weights, product, blocks, count, capacity);
+    default:
+      return multiplyAll<4>(tiles, weights, product, blocks, count, capacity);
+  }
+}
+
+void transformOutput(const float* tile, int64_t stride, const Place& place, const Finish& finish,
+                     float* plane) {
+  const auto& [height, width, top, left] = place;
+  Vector rows[outer][inner];
+#pragma GCC unroll 6
+  for (int64_t column = 0; column < inner; ++column) {
+    Vector m[inner], y[outer];
+#pragma GCC unroll 6
+    for (int64_t row = 0; row < inner; ++row)
+      m[row] = _mm512_load_ps(tile + (row * inner + column) * stride);
+    transformToFour(m, y);
+#pragma GCC unroll 4
+    for (int64_t row = 0; row < outer; ++row) rows[row][column] = y[row];
+  }
+  const auto real = static_cast<__mmask16>((1u << finish.channels) - 1);
+  const Vector bias = finish.bias ? _mm512_maskz_loadu_ps(real, finish.bias) : _mm512_setzero_ps();
+  // Second in the comparison, a NaN stays one.
+  const Vector least = finish.relu ? _mm512_setzero_ps() : _mm512_set1_ps(-__builtin_inff());
+  const int64_t columns = width - left < outer ? width - left : outer;
+  for (int64_t row = 0; row < outer && top + row < height; ++row) {
+    Vector y[outer];
+    transformToFour(rows[row], y);
+    const int64_t at = ((top + row) * width + left) * lanes;
+    for (int64_t column = 0; column < columns; ++column) {
+      Vector value = _mm512_add_ps(y[column], bias);
+      if (finish.residual)
+        value = _mm512_add_ps(value, _mm512_load_ps(finish.residual + at + column * lanes));
+      _mm512_store_ps(plane + at + column * lanes, _mm512_max_ps(least, value));
+    }
+  }
+}
+
+}  // namespace fovea::cpu::winograd
+
+#pragma GCC pop_options
+
+#else
+
+namespace fovea::cpu::winograd {
+
+bool supported() { return false; }
+void transformInput(const float*, const Place&, float*, int64_t) {}
+void multiply(const float*, const float*, float*, int64_t, int64_t, int64_t, int64_t) {}
+void transformOutput(const float*, int64_t, const Place&, const Finish&, float*) {}
+
+}  // namespace fovea::cpu::winograd
+
+#endif
