@@ -2,6 +2,7 @@
 #include <iterator>
 #include <string_view>
 
+#include "direct.h"
 #include "families.h"
 #include "tuner.h"
 #include "winograd.h"
@@ -103,20 +104,37 @@ bool isWinograd(const std::string& implementation) {
   return implementation.find("wino") != std::string::npos;
 }
 
-// The algorithms that there are for a convolution, the fastest of which is taken. `make` prepares one.
+// The ways that there are to do a convolution, the fastest of which is taken. `make` prepares the library's.
 template <class Make>
 KernelPtr chooseAlgorithm(const Request& request, const std::string& problem, DType type,
                           const ops::ConvolutionGeometry& op, const Shape& weight, const Make& make,
                           std::vector<Candidate> ours = {}) {
-  if (!winogradFits(op, weight, type)) return make(algorithm::convolution_direct);
-  std::vector<Candidate> candidates{{"direct", [&] { return make(algorithm::convolution_direct); }},
-                                    {"winograd", [&]() -> KernelPtr {
-                                       auto kernel = make(algorithm::convolution_winograd);
-                                       return isWinograd(kernel->implementation()) ? std::move(kernel)
-                                                                                   : nullptr;
-                                     }}};
+  std::vector<Candidate> candidates{{"direct", [&] { return make(algorithm::convolution_direct); }}};
+  if (winogradFits(op, weight, type))
+    candidates.push_back({"winograd", [&]() -> KernelPtr {
+                            auto kernel = make(algorithm::convolution_winograd);
+                            return isWinograd(kernel->implementation()) ? std::move(kernel) : nullptr;
+                          }});
   std::ranges::move(ours, std::back_inserter(candidates));
+  if (candidates.size() == 1) return candidates.front().make();
   return choose(request.context, problem, candidates);
+}
+
+// Kernels of our own.
+std::vector<Candidate> ourCandidates(const Request& request, const ops::Convolution& op) {
+  std::vector<Candidate> candidates;
+  for (const int64_t vectors : {2, 3, 4})
+    candidates.push_back({"direct by " + std::to_string(vectors),
+                          [&request, &op, vectors] { return directConvolution(request, op, vectors); }});
+  if (!winogradFits(op, request.input(1).shape, operandType(request.input(0), request.output(0))))
+    return candidates;
+  const auto winograd = [&](const char* name, WinogradMethod method) {
+    candidates.push_back({name, [&request, &op, method] { return winogradConvolution(request, op, method); }});
+  };
+  winograd("winograd, own tiles", WinogradMethod::ownTiles);
+  winograd("winograd, shared tiles", WinogradMethod::sharedTiles);
+  winograd("winograd, own weights", WinogradMethod::ownWeights);
+  return candidates;
 }
 
 }  // namespace
@@ -153,13 +171,8 @@ KernelPtr prepare(const Request& request, const ops::Convolution& op) {
   };
   const std::string rest = std::string(bias ? " bias" : "") + (residual ? " residual" : "") +
                            (relu ? " relu" : "") + (packed ? " packed" : "");
-  const auto winograd = [&](WinogradBlocks blocks) {
-    return [&, blocks] { return winogradConvolution(request, op, blocks); };
-  };
   return chooseAlgorithm(request, problemOf(op.name, type, op, x.shape, weight.shape, rest), type, op,
-                         weight.shape, make,
-                         {{"winograd shared", winograd(WinogradBlocks::shared)},
-                          {"winograd own", winograd(WinogradBlocks::own)}});
+                         weight.shape, make, ourCandidates(request, op));
 }
 
 KernelPtr prepare(const Request& request, const ops::ConvolutionBackwardData& op) {

@@ -221,6 +221,10 @@ std::optional<Desc> blockedDesc(const TensorSpec& spec, int64_t block) {
   return Desc(spec.shape, dataType(spec.dtype), tag);
 }
 
+Desc blockedWeights(const TensorSpec& weight) {
+  return {weight.shape, dataType(weight.dtype), dnnl::memory::format_tag::OIhw16i16o};
+}
+
 Desc channelsLastDesc(const TensorSpec& spec) {
   std::vector<size_t> order{0};
   for (size_t d = 2; d < spec.shape.size(); ++d) order.push_back(d);

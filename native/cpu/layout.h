@@ -92,6 +92,8 @@ Desc anyDesc(DType dtype, const Shape& shape);
 // nChw16c or nChw8c; nothing for tensors without spatial dimensions.
 std::optional<Desc> blockedDesc(const TensorSpec& spec, int64_t block);
 Desc channelsLastDesc(const TensorSpec& spec);
+// OIhw16i16o, as convolutions forward take weights beside nChw16c.
+Desc blockedWeights(const TensorSpec& weight);
 
 LayoutPtr plainLayout(const TensorSpec& spec);
 LayoutPtr layoutOf(const TensorSpec& spec, const Desc& desc, Role role = Role::data);

@@ -3,9 +3,9 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 
+#include "queue.h"
 #include "winograd_tiles.h"
 
 namespace fovea::cpu {
@@ -16,18 +16,9 @@ using namespace winograd;
 constexpr int64_t partTiles = 16;  // that a thread transforms at once
 // Bytes of tiles before and after the product: half of a usual second-level cache, and of a third-level one's
 // share.
+// Sums of more would not stay in a second-level cache while weights pass by.
+constexpr int64_t mostOwnWeightTiles = 64;
 constexpr int64_t ownBytes = 640 << 10, sharedBytes = 8 << 20;
-
-int64_t partsOf(int64_t count, int64_t size) { return (count + size - 1) / size; }
-
-// Vectors of output channels, in groups of nearly the same size, as many as a product takes at once.
-struct Groups {
-  explicit Groups(int64_t vectors) : vectors(vectors), count(partsOf(vectors, mostVectors)) {}
-  int64_t begin(int64_t group) const { return group * vectors / count; }
-  int64_t size(int64_t group) const { return begin(group + 1) - begin(group); }
-
-  int64_t vectors, count;
-};
 
 struct Problem {
   int64_t batch, channels, outputs;        // channels of x and y
@@ -36,7 +27,7 @@ struct Problem {
   bool relu;
 
   int64_t blocks() const { return partsOf(channels, lanes); }
-  Groups groups() const { return Groups(partsOf(outputs, lanes)); }
+  Groups groups() const { return {partsOf(outputs, lanes), mostVectors}; }
   int64_t rows() const { return partsOf(toHeight, outer); }
   int64_t columns() const { return partsOf(toWidth, outer); }
   int64_t tiles() const { return batch * rows() * columns(); }
@@ -45,20 +36,6 @@ struct Problem {
 // Of a tile in the batch.
 struct Position {
   int64_t image, row, column;
-};
-
-// Spreads units of work over threads that take the next one when they are ready, so that a slow processor does
-// less.
-class Queue {
- public:
-  void reset() { next_ = 0; }
-  template <class Work>
-  void work(int64_t count, const Work& work) {
-    for (int64_t unit = next_++; unit < count; unit = next_++) work(unit);
-  }
-
- private:
-  alignas(64) std::atomic<int64_t> next_{0};
 };
 
 class Convolution {
@@ -91,7 +68,15 @@ class Convolution {
     const int64_t size = groups_.size(group), channels = p_.blocks() * lanes;
     const float* ofGroup = weights + groups_.begin(group) * lanes * channels * positions;
     multiply(tiles + position * tileStride_, ofGroup + position * channels * size * lanes,
-             product + position * productStride_, p_.blocks(), size, count, capacity_);
+             product + position * productStride_, {p_.blocks(), size, count, capacity_, false});
+  }
+
+  // Of one block of channels, added to what the ones before it gave.
+  void accumulateAt(int64_t position, const float* tiles, const float* weights, float* product, int64_t group,
+                    int64_t channels) const {
+    multiply(tiles + position * tileStride_ + channels * capacity_ * lanes, weights,
+             product + position * productStride_,
+             {1, groups_.size(group), used(0), capacity_, channels > 0});
   }
 
   // Tiles [begin, end) of a block, of one vector of a group.
@@ -128,9 +113,9 @@ class Convolution {
 };
 
 // Each thread takes block after block through all three steps.
-class OwnBlocks {
+class OwnTiles {
  public:
-  OwnBlocks(const Problem& problem, int threads)
+  OwnTiles(const Problem& problem, int threads)
       : convolution_(problem, capacityOf(problem, threads)), channels_(problem.blocks()), threads_(threads) {}
 
   size_t scratchBytes() const { return threads_ * floats() * sizeof(float); }
@@ -176,9 +161,9 @@ class OwnBlocks {
 };
 
 // All threads share the work of each step.
-class SharedBlocks {
+class SharedTiles {
  public:
-  explicit SharedBlocks(const Problem& problem)
+  explicit SharedTiles(const Problem& problem)
       : convolution_(problem, capacityOf(problem)), channels_(problem.blocks()), vectors_(problem.groups().vectors) {}
 
   size_t scratchBytes() const {
@@ -233,6 +218,64 @@ class SharedBlocks {
   Queue queues_[3];
 };
 
+// Each thread takes group after group of output channels through all steps but the first.
+class OwnWeights {
+ public:
+  OwnWeights(const Problem& problem, int threads)
+      : convolution_(problem, problem.tiles()),
+        channels_(problem.blocks()),
+        tiles_(problem.tiles()),
+        threads_(threads) {}
+
+  size_t scratchBytes() const {
+    return (convolution_.tileFloats() + threads_ * threadFloats()) * sizeof(float);
+  }
+
+  void run(const Pointers& p) {
+    const auto* x = static_cast<const float*>(p.inputs[0]);
+    auto* tiles = static_cast<float*>(p.scratch);
+    const int64_t parts = partsOf(tiles_, partTiles);
+    for (Queue& queue : queues_) queue.reset();
+#pragma omp parallel
+    {
+      queues_[0].work(channels_ * parts, [&](int64_t unit) {
+        const int64_t begin = unit % parts * partTiles;
+        convolution_.before(x, tiles, 0, unit / parts, begin, std::min(begin + partTiles, tiles_));
+      });
+#pragma omp barrier
+      float* weights = tiles + convolution_.tileFloats() + omp_get_thread_num() * threadFloats();
+      queues_[1].work(convolution_.groups(),
+                      [&](int64_t group) { take(p, group, tiles, weights, weights + weightFloats); });
+    }
+  }
+
+ private:
+  // Of one block of channels and a group of output channels.
+  static constexpr int64_t weightStride = (lanes * mostVectors + 1) * lanes;
+  static constexpr int64_t weightFloats = positions * weightStride;
+  int64_t threadFloats() const { return weightFloats + convolution_.productFloats(); }
+
+  void take(const Pointers& p, int64_t group, const float* tiles, float* weights, float* product) const {
+    const auto* from = static_cast<const float*>(p.inputs[1]);
+    const Groups& grouping = convolution_.grouping();
+    const int64_t size = grouping.size(group);
+    for (int64_t channels = 0; channels < channels_; ++channels) {
+      for (int64_t vector = 0; vector < size; ++vector)
+        transformWeights(from + ((grouping.begin(group) + vector) * channels_ + channels) * 9 * lanes * lanes,
+                         weights + vector * lanes, weightStride, size * lanes);
+      for (int64_t position = 0; position < positions; ++position)
+        convolution_.accumulateAt(position, tiles, weights + position * weightStride, product, group, channels);
+    }
+    for (int64_t vector = 0; vector < size; ++vector)
+      convolution_.after(product, p, 0, group, vector, 0, tiles_);
+  }
+
+  const Convolution convolution_;
+  const int64_t channels_, tiles_;
+  const int threads_;
+  Queue queues_[2];
+};
+
 // G g G', with the sums in double precision.
 void transformWeight(const float* weight, double (&u)[inner][inner]) {
   static constexpr double g[inner][3] = {{1. / 4, 0, 0},
@@ -269,7 +312,7 @@ KernelPtr packWinogradWeights(const Request& request, const LayoutPtr& to) {
     const auto* from = static_cast<const float*>(p.inputs[0]);
     auto* packed = static_cast<float*>(p.outputs[0]);
     std::memset(packed, 0, bytes);
-    const Groups groups(partsOf(outputs, lanes));
+    const Groups groups(partsOf(outputs, lanes), mostVectors);
     const int64_t rows = partsOf(channels, lanes) * lanes;
 #pragma omp parallel for
     for (int64_t group = 0; group < groups.count; ++group) {
@@ -288,34 +331,46 @@ KernelPtr packWinogradWeights(const Request& request, const LayoutPtr& to) {
   return kernel;
 }
 
-KernelPtr winogradConvolution(const Request& request, const ops::Convolution& op, WinogradBlocks blocks) {
-  const TensorSpec &x = request.input(0), &y = request.output(0);
+KernelPtr winogradConvolution(const Request& request, const ops::Convolution& op, WinogradMethod method) {
+  const TensorSpec &x = request.input(0), &weight = request.input(1), &y = request.output(0);
+  const bool packed = method != WinogradMethod::ownWeights;
   // A vector that is mostly padding is work for nothing.
-  if (!supported() || !request.operands.inputs[1]->constant || x.shape[1] < lanes || y.shape[1] < lanes)
-    return nullptr;
-  const auto from = blockedDesc(x, lanes), to = blockedDesc(y, lanes);
-  const LayoutPtr fromLayout = layoutOf(x, *from), toLayout = layoutOf(y, *to);
+  if (!supported() || x.shape[1] < lanes || y.shape[1] < lanes) return nullptr;
+  if (packed && !request.operands.inputs[1]->constant) return nullptr;
+  const LayoutPtr fromLayout = layoutOf(x, *blockedDesc(x, lanes));
+  const LayoutPtr toLayout = layoutOf(y, *blockedDesc(y, lanes));
   if (const LayoutPtr forced = request.forcedLayout(0); forced && !forced->equals(*toLayout)) return nullptr;
 
   const auto& [top, left, bottom, right] = op.padding;
   const Problem problem{x.shape[0], x.shape[1], y.shape[1], x.shape[2], x.shape[3], y.shape[2], y.shape[3],
                         top, left, op.activation == ops::Activation::relu};
+  if (!packed && problem.tiles() > mostOwnWeightTiles) return nullptr;
   auto kernel = std::make_unique<FunctionKernel>(request, "winograd_4x3");
   kernel->inputs[0] = fromLayout;
-  kernel->inputs[1] = std::make_shared<WinogradWeights>(problem.outputs, problem.channels);
+  if (packed)
+    kernel->inputs[1] = std::make_shared<WinogradWeights>(problem.outputs, problem.channels);
+  else
+    kernel->inputs[1] = layoutOf(weight, blockedWeights(weight), Role::weights);
   kernel->outputs[0] = toLayout;
   if (request.hasInput(3)) {
     kernel->inputs[3] = toLayout;
     kernel->aliases = {{0, 3, false}};
   }
-  const auto use = [&](auto method) {
-    kernel->scratchBytes = method->scratchBytes();
-    kernel->body = [method](const Pointers& p) { method->run(p); };
+  const auto use = [&](auto work) {
+    kernel->scratchBytes = work->scratchBytes();
+    kernel->body = [work](const Pointers& p) { work->run(p); };
   };
-  if (blocks == WinogradBlocks::own)
-    use(std::make_shared<OwnBlocks>(problem, omp_get_max_threads()));
-  else
-    use(std::make_shared<SharedBlocks>(problem));
+  const int threads = omp_get_max_threads();
+  switch (method) {
+    case WinogradMethod::ownTiles:
+      use(std::make_shared<OwnTiles>(problem, threads));
+      break;
+    case WinogradMethod::sharedTiles:
+      use(std::make_shared<SharedTiles>(problem));
+      break;
+    case WinogradMethod::ownWeights:
+      use(std::make_shared<OwnWeights>(problem, threads));
+  }
   return kernel;
 }
 

@@ -3,8 +3,9 @@
 
 namespace fovea::cpu {
 
-// How a convolution's weights lie for Winograd's method: the 36 positions of each kernel of 3 x 3, by group of
-// vectors of output channels, position and input channel, zeros where channels do not fill a vector.
+// How a convolution's weights lie for Winograd's method where they are constant: the 36 positions of each kernel
+// of 3 x 3, by group of vectors of output channels, position and input channel, zeros where channels do not
+// fill a vector.
 class WinogradWeights final : public Layout {
  public:
   WinogradWeights(int64_t outputs, int64_t channels) : outputs_(outputs), channels_(channels) {}
@@ -18,14 +19,20 @@ class WinogradWeights final : public Layout {
   int64_t outputs_, channels_;
 };
 
-// Who works on a block of tiles.
-enum class WinogradBlocks {
-  shared,  // all threads, on one large block after the other: each weight is read once a block
-  own,     // each thread on small blocks of its own, which stay in its cache
+// Ways to do it; which is the fastest depends on the numbers of channels and tiles.
+enum class WinogradMethod {
+  // Each thread takes small blocks of tiles through all steps in its own cache. Constant weights.
+  ownTiles,
+  // All threads share each step of one large block of tiles after the other, so that each weight is read once
+  // a block. Constant weights.
+  sharedTiles,
+  // Each thread transforms the weights of some output channels and uses them for all tiles at once: a quarter
+  // of the memory to read, and no transformed weights to keep.
+  ownWeights,
 };
 
-// nullptr where the processor or the convolution is not one for it. Weights must be constant.
-KernelPtr winogradConvolution(const Request& request, const ops::Convolution& op, WinogradBlocks blocks);
+// nullptr where the processor or the convolution is not one for it.
+KernelPtr winogradConvolution(const Request& request, const ops::Convolution& op, WinogradMethod method);
 
 // From row-major weights.
 KernelPtr packWinogradWeights(const Request& request, const LayoutPtr& to);

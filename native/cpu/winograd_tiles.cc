@@ -66,9 +66,29 @@ inline void transformInputFrom(const Load& load, float* tile, int64_t stride) {
   }
 }
 
+// G g, of a column or row of three.
+inline void transformThree(const Vector (&g)[3], Vector (&u)[inner]) {
+  const Vector sixth = _mm512_set1_ps(1.f / 6), middle = _mm512_mul_ps(sixth, g[1]);
+  const Vector outside = _mm512_mul_ps(sixth, _mm512_add_ps(g[0], g[2]));
+  const Vector uneven = scaled(1.f / 24, g[0], _mm512_mul_ps(sixth, g[2]));
+  u[0] = _mm512_mul_ps(_mm512_set1_ps(1.f / 4), g[0]);
+  u[1] = _mm512_sub_ps(_mm512_setzero_ps(), _mm512_add_ps(outside, middle));
+  u[2] = _mm512_sub_ps(middle, outside);
+  u[3] = scaled(1.f / 2, middle, uneven);
+  u[4] = scaled(-1.f / 2, middle, uneven);
+  u[5] = g[2];
+}
+
 template <int tiles, int vectors>
-void multiplyBlock(const float* v, const float* u, float* m, int64_t blocks, int64_t capacity) {
+void multiplyBlock(const float* v, const float* u, float* m, int64_t blocks, int64_t capacity, bool add) {
   Vector sums[tiles][vectors] = {};
+  if (add) {
+#pragma GCC unroll 16
+    for (int tile = 0; tile < tiles; ++tile)
+#pragma GCC unroll 4
+      for (int vector = 0; vector < vectors; ++vector)
+        sums[tile][vector] = _mm512_load_ps(m + (vector * capacity + tile) * lanes);
+  }
   for (int64_t block = 0; block < blocks; ++block) {
 #pragma GCC unroll 2
     for (int64_t lane = 0; lane < lanes; ++lane) {
@@ -93,7 +113,7 @@ void multiplyBlock(const float* v, const float* u, float* m, int64_t blocks, int
       _mm512_store_ps(m + (vector * capacity + tile) * lanes, sums[tile][vector]);
 }
 
-using MultiplyBlock = void (*)(const float*, const float*, float*, int64_t, int64_t);
+using MultiplyBlock = void (*)(const float*, const float*, float*, int64_t, int64_t, bool);
 
 // As many tiles as fit in registers beside the weights and one value.
 constexpr int mostTiles[mostVectors] = {14, 14, 9, 6};
@@ -104,14 +124,14 @@ constexpr auto multiplyBlocks(std::integer_sequence<int, tiles...>) {
 }
 
 template <int vectors>
-void multiplyAll(const float* tiles, const float* weights, float* product, int64_t blocks, int64_t count,
-                 int64_t capacity) {
+void multiplyAll(const float* tiles, const float* weights, float* product, const Product& shape) {
   constexpr int most = mostTiles[vectors - 1];
   constexpr auto byTiles = multiplyBlocks<vectors>(std::make_integer_sequence<int, most>());
-  const int64_t parts = (count + most - 1) / most;
+  const int64_t parts = (shape.count + most - 1) / most;
   for (int64_t part = 0; part < parts; ++part) {
-    const int64_t begin = part * count / parts, end = (part + 1) * count / parts;
-    byTiles[end - begin - 1](tiles + begin * lanes, weights, product + begin * lanes, blocks, capacity);
+    const int64_t begin = part * shape.count / parts, end = (part + 1) * shape.count / parts;
+    byTiles[end - begin - 1](tiles + begin * lanes, weights, product + begin * lanes, shape.blocks,
+                             shape.capacity, shape.add);
   }
 }
 
@@ -137,18 +157,41 @@ void transformInput(const float* plane, const Place& place, float* tile, int64_t
   }
 }
 
-void multiply(const float* tiles, const float* weights, float* product, int64_t blocks, int64_t vectors,
-              int64_t count, int64_t capacity) {
+void multiply(const float* tiles, const float* weights, float* product, const Product& shape) {
   static_assert(mostVectors == 4);
-  switch (vectors) {
+  switch (shape.vectors) {
     case 1:
-      return multiplyAll<1>(tiles, weights, product, blocks, count, capacity);
+      return multiplyAll<1>(tiles, weights, product, shape);
     case 2:
-      return multiplyAll<2>(tiles, weights, product, blocks, count, capacity);
+      return multiplyAll<2>(tiles, weights, product, shape);
     case 3:
-      return multiplyAll<3>(tiles, weights, product, blocks, count, capacity);
+      return multiplyAll<3>(tiles, weights, product, shape);
     default:
-      return multiplyAll<4>(tiles, weights, product, blocks, count, capacity);
+      return multiplyAll<4>(tiles, weights, product, shape);
+  }
+}
+
+void transformWeights(const float* from, float* to, int64_t stride, int64_t step) {
+  for (int64_t channel = 0; channel < lanes; ++channel) {
+    Vector columns[inner][3];
+#pragma GCC unroll 3
+    for (int64_t column = 0; column < 3; ++column) {
+      Vector g[3], u[inner];
+#pragma GCC unroll 3
+      for (int64_t row = 0; row < 3; ++row)
+        g[row] = _mm512_load_ps(from + ((row * 3 + column) * lanes + channel) * lanes);
+      transformThree(g, u);
+#pragma GCC unroll 6
+      for (int64_t row = 0; row < inner; ++row) columns[row][column] = u[row];
+    }
+#pragma GCC unroll 6
+    for (int64_t row = 0; row < inner; ++row) {
+      Vector u[inner];
+      transformThree(columns[row], u);
+#pragma GCC unroll 6
+      for (int64_t column = 0; column < inner; ++column)
+        _mm512_store_ps(to + (row * inner + column) * stride + channel * step, u[column]);
+    }
   }
 }
 
@@ -194,7 +237,8 @@ namespace fovea::cpu::winograd {
 
 bool supported() { return false; }
 void transformInput(const float*, const Place&, float*, int64_t) {}
-void multiply(const float*, const float*, float*, int64_t, int64_t, int64_t, int64_t) {}
+void multiply(const float*, const float*, float*, const Product&) {}
+void transformWeights(const float*, float*, int64_t, int64_t) {}
 void transformOutput(const float*, int64_t, const Place&, const Finish&, float*) {}
 
 }  // namespace fovea::cpu::winograd

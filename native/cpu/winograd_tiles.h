@@ -24,11 +24,18 @@ struct Place {
 // Writes position p of the tile at tile + p * stride. What lies outside of the plane is zero.
 void transformInput(const float* plane, const Place& place, float* tile, int64_t stride);
 
-// product[v][t] = sum over channels of tiles[c][t] * weights[c][v], for `vectors` vectors of output channels.
-// tiles: [blocks][capacity][lanes], of which `count` are used; weights: [blocks * lanes][vectors][lanes];
-// product: [vectors][capacity][lanes].
-void multiply(const float* tiles, const float* weights, float* product, int64_t blocks, int64_t vectors,
-              int64_t count, int64_t capacity);
+// product[v][t] = sum over channels of tiles[c][t] * weights[c][v], or that added to it, for `vectors` vectors of
+// output channels. tiles: [blocks][capacity][lanes], of which `count` are used; weights:
+// [blocks * lanes][vectors][lanes]; product: [vectors][capacity][lanes].
+struct Product {
+  int64_t blocks, vectors, count, capacity;
+  bool add;
+};
+void multiply(const float* tiles, const float* weights, float* product, const Product& shape);
+
+// Transforms the kernels of 3 x 3 for one block of channels and one vector of output channels,
+// [3][3][lanes of x][lanes of y]: those of channel c at position p go to to + p * stride + c * step.
+void transformWeights(const float* from, float* to, int64_t stride, int64_t step);
 
 // What becomes of a sum before it is stored; bias and residual may be nullptr.
 struct Finish {

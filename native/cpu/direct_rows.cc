@@ -1,0 +1,120 @@
+#include "direct_rows.h"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+
+#include <array>
+#include <dnnl.hpp>
+#include <utility>
+
+// Nothing of this file runs unless supported().
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,fma")
+
+namespace fovea::cpu::direct {
+namespace {
+
+using Vector = __m512;
+
+template <int pixels, int vectors, int stride>
+void accumulateBlock(const float* x, const float* weights, float* y, const Terms& terms, const Finish& finish) {
+  Vector sums[pixels][vectors] = {};
+  for (int64_t block = 0; block < terms.blocks; ++block) {
+    for (int64_t tap = 0; tap < terms.taps; ++tap) {
+      const float* from = x + terms.offsets[tap];
+#pragma GCC unroll 2
+      for (int64_t lane = 0; lane < lanes; ++lane) {
+        Vector w[vectors];
+#pragma GCC unroll 4
+        for (int vector = 0; vector < vectors; ++vector)
+          w[vector] = _mm512_load_ps(weights + vector * terms.weightVector);
+#pragma GCC unroll 16
+        for (int pixel = 0; pixel < pixels; ++pixel) {
+          const Vector value = _mm512_set1_ps(from[pixel * stride * lanes + lane]);
+#pragma GCC unroll 4
+          for (int vector = 0; vector < vectors; ++vector)
+            sums[pixel][vector] = _mm512_fmadd_ps(value, w[vector], sums[pixel][vector]);
+        }
+        weights += lanes;
+      }
+    }
+    x += terms.xBlock;
+  }
+  // Second in the comparison, a NaN stays one.
+  const Vector least =
+      finish.last && finish.relu ? _mm512_setzero_ps() : _mm512_set1_ps(-__builtin_inff());
+#pragma GCC unroll 4
+  for (int vector = 0; vector < vectors; ++vector) {
+    Vector start = _mm512_setzero_ps();
+    if (finish.last && finish.bias) {
+      const int64_t left = finish.channels - vector * lanes;
+      const auto real = static_cast<__mmask16>(left < lanes ? (1u << left) - 1 : 0xffff);
+      start = _mm512_maskz_loadu_ps(real, finish.bias + vector * lanes);
+    }
+    float* to = y + vector * finish.yVector;
+#pragma GCC unroll 16
+    for (int pixel = 0; pixel < pixels; ++pixel) {
+      Vector sum = _mm512_add_ps(sums[pixel][vector], start);
+      if (finish.add) sum = _mm512_add_ps(sum, _mm512_load_ps(to + pixel * lanes));
+      if (finish.last && finish.residual)
+        sum = _mm512_add_ps(sum, _mm512_load_ps(finish.residual + vector * finish.yVector + pixel * lanes));
+      _mm512_store_ps(to + pixel * lanes, _mm512_max_ps(least, sum));
+    }
+  }
+}
+
+using AccumulateBlock = void (*)(const float*, const float*, float*, const Terms&, const Finish&);
+
+template <int vectors, int stride, int... pixels>
+constexpr auto blocksByPixels(std::integer_sequence<int, pixels...>) {
+  return std::array<AccumulateBlock, sizeof...(pixels)>{accumulateBlock<pixels + 1, vectors, stride>...};
+}
+
+template <int vectors, int stride>
+AccumulateBlock blockFor(int64_t pixels) {
+  constexpr auto blocks =
+      blocksByPixels<vectors, stride>(std::make_integer_sequence<int, mostPixels[vectors - 1]>());
+  return blocks[pixels - 1];
+}
+
+template <int stride>
+AccumulateBlock blockFor(int64_t pixels, int64_t vectors) {
+  static_assert(mostVectors == 4);
+  switch (vectors) {
+    case 1:
+      return blockFor<1, stride>(pixels);
+    case 2:
+      return blockFor<2, stride>(pixels);
+    case 3:
+      return blockFor<3, stride>(pixels);
+    default:
+      return blockFor<4, stride>(pixels);
+  }
+}
+
+}  // namespace
+
+bool supported(int64_t stride) {
+  return (stride == 1 || stride == 2) && dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core;
+}
+
+void accumulate(const float* x, const float* weights, float* y, int64_t pixels, int64_t vectors, int64_t stride,
+                const Terms& terms, const Finish& finish) {
+  const auto block = stride == 1 ? blockFor<1>(pixels, vectors) : blockFor<2>(pixels, vectors);
+  block(x, weights, y, terms, finish);
+}
+
+}  // namespace fovea::cpu::direct
+
+#pragma GCC pop_options
+
+#else
+
+namespace fovea::cpu::direct {
+
+bool supported(int64_t) { return false; }
+void accumulate(const float*, const float*, float*, int64_t, int64_t, int64_t, const Terms&, const Finish&) {}
+
+}  // namespace fovea::cpu::direct
+
+#endif
