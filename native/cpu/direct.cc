@@ -132,15 +132,18 @@ class DirectConvolution {
     for (int64_t block = 0; block < p_.blocks(); block += chunk_) {
       const int64_t blocks = std::min(chunk_, p_.blocks() - block);
       const Terms terms{blocks, p_.taps(), offsets_.data(), xBlock, p_.blocks() * tapFloats};
-      Finish finish{yVector, block > 0, block + blocks == p_.blocks(), bias ? bias + first * lanes : nullptr,
-                    nullptr, p_.relu, p_.outputs - first * lanes};
+      const bool last = block + blocks == p_.blocks();
+      // The residual comes first: y may lie in its memory.
+      const float* add = block > 0 ? y : residual;
+      Finish finish{yVector, nullptr, last && bias ? bias + first * lanes : nullptr, last && p_.relu,
+                    p_.outputs - first * lanes};
       for (int64_t line = begin; line < end; ++line) {
         const int64_t image = line / p_.toHeight, row = line % p_.toHeight;
         const float* from = x + (image * p_.blocks() + block) * xBlock + row * p_.stride * p_.width * lanes;
         const int64_t to = (image * groups_.vectors + first) * yVector + row * p_.toWidth * lanes;
         for (int64_t run = 0; run < runs; ++run) {
           const int64_t column = run * p_.toWidth / runs, next = (run + 1) * p_.toWidth / runs;
-          if (residual) finish.residual = residual + to + column * lanes;
+          if (add) finish.add = add + to + column * lanes;
           accumulate(from + column * p_.stride * lanes, weights + block * tapFloats, y + to + column * lanes,
                      next - column, vectors, p_.stride, terms, finish);
         }

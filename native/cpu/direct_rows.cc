@@ -41,12 +41,11 @@ void accumulateBlock(const float* x, const float* weights, float* y, const Terms
     x += terms.xBlock;
   }
   // Second in the comparison, a NaN stays one.
-  const Vector least =
-      finish.last && finish.relu ? _mm512_setzero_ps() : _mm512_set1_ps(-__builtin_inff());
+  const Vector least = finish.relu ? _mm512_setzero_ps() : _mm512_set1_ps(-__builtin_inff());
 #pragma GCC unroll 4
   for (int vector = 0; vector < vectors; ++vector) {
     Vector start = _mm512_setzero_ps();
-    if (finish.last && finish.bias) {
+    if (finish.bias) {
       const int64_t left = finish.channels - vector * lanes;
       const auto real = static_cast<__mmask16>(left < lanes ? (1u << left) - 1 : 0xffff);
       start = _mm512_maskz_loadu_ps(real, finish.bias + vector * lanes);
@@ -55,9 +54,8 @@ void accumulateBlock(const float* x, const float* weights, float* y, const Terms
 #pragma GCC unroll 16
     for (int pixel = 0; pixel < pixels; ++pixel) {
       Vector sum = _mm512_add_ps(sums[pixel][vector], start);
-      if (finish.add) sum = _mm512_add_ps(sum, _mm512_load_ps(to + pixel * lanes));
-      if (finish.last && finish.residual)
-        sum = _mm512_add_ps(sum, _mm512_load_ps(finish.residual + vector * finish.yVector + pixel * lanes));
+      if (finish.add)
+        sum = _mm512_add_ps(sum, _mm512_load_ps(finish.add + vector * finish.yVector + pixel * lanes));
       _mm512_store_ps(to + pixel * lanes, _mm512_max_ps(least, sum));
     }
   }

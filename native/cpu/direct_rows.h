@@ -25,10 +25,8 @@ struct Terms {
 // What becomes of the sums.
 struct Finish {
   int64_t yVector;        // floats from a vector of output channels to the next
-  bool add;               // to what is there: the sums of other blocks
-  bool last;              // no more blocks come; what follows is done then only
+  const float* add;       // what is added, lying as y and perhaps y itself, or nullptr
   const float* bias;      // of these channels, or nullptr
-  const float* residual;  // what is added, lying as y, or nullptr
   bool relu;
   int64_t channels;  // of these vectors that are real
 };
