@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { createModel } from '../../models/index.js'
 import { median } from '../../ts/report/quartiles.js'
@@ -91,6 +92,12 @@ export interface Figures {
 }
 
 /**
+ * Milliseconds before a contender's turn. onnxruntime's threads go on spinning for some 40 ms after a run, which would
+ * take a processor from whoever is next.
+ */
+const PAUSE = 100
+
+/**
  * Lets contenders have their rounds in turn, so that a drift of the machine meets all alike. In each round a
  * contender runs as many steps as fill a tenth of a second. One that has taken `patience` seconds stops there.
  */
@@ -113,6 +120,7 @@ export async function interleaved<Name extends string>(
     for (const name of round % 2 ? names : names.toReversed()) {
       const one = figures.get(name)!
       if (round > 0 && spent.get(name)! > 1000 * patience) continue
+      await setTimeout(PAUSE)
       const { milliseconds, peakMiB } = await contenders.get(name)!.round(steps.get(name)!)
       one.times.push(median(milliseconds))
       one.peakMiB = peakMiB

@@ -1,4 +1,8 @@
+#include <algorithm>
+
 #include "families.h"
+#include "queue.h"
+#include "weight_rows.h"
 
 namespace fovea::cpu {
 namespace {
@@ -24,9 +28,7 @@ dnnl::inner_product_forward::primitive_desc forwardHint(const Request& request, 
   return {{prop_kind::forward_training, x, weight, y}, request.context.engine};
 }
 
-}  // namespace
-
-KernelPtr prepare(const Request& request, const ops::Linear& op) {
+KernelPtr innerProduct(const Request& request, const ops::Linear& op) {
   const TensorSpec &x = request.input(0), &weight = request.input(1), &y = request.output(0);
   const bool bias = request.hasInput(2);
   const DType type = operandType(x, y);
@@ -42,6 +44,40 @@ KernelPtr prepare(const Request& request, const ops::Linear& op) {
   kernel->input(0, DNNL_ARG_SRC).input(1, DNNL_ARG_WEIGHTS, Role::weights).output(0, DNNL_ARG_DST);
   if (bias) kernel->input(2, DNNL_ARG_BIAS);
   return kernel;
+}
+
+// As fast as the library's kernel for few images (AlexNet at 1 to 8: 0.95 to 1.1 of its time), without a second,
+// packed copy of weights that are constant: half of AlexNet's and VGG's memory. nullptr where the processor or the
+// layer is not one for it.
+KernelPtr weightRows(const Request& request, const ops::Linear& op) {
+  const TensorSpec &x = request.input(0), &weight = request.input(1), &y = request.output(0);
+  const rows::Shape shape{x.shape[0], weight.shape[1], weight.shape[0]};
+  const auto isFloat = [](const TensorSpec& spec) { return spec.dtype == DType::f32; };
+  if (!rows::supported() || !request.operands.inputs[1]->constant || shape.images > rows::mostImages || !isFloat(x) || !isFloat(weight) || !isFloat(y))
+    return nullptr;
+  constexpr int64_t part = rows::mostOutputs;  // that a thread takes at once
+  auto kernel = std::make_unique<FunctionKernel>(request, "weight rows");
+  kernel->body = [=, relu = op.activation == ops::Activation::relu,
+                  queue = std::make_shared<Queue>()](const Pointers& p) {
+    const auto floats = [&](size_t index) {
+      return p.inputs.size() > index ? static_cast<const float*>(p.inputs[index]) : nullptr;
+    };
+    queue->reset();
+#pragma omp parallel
+    queue->work(partsOf(shape.outputs, part), [&](int64_t unit) {
+      const int64_t begin = unit * part;
+      rows::multiply(floats(0), floats(1), floats(2), static_cast<float*>(p.outputs[0]), shape, relu, begin,
+                     std::min(begin + part, shape.outputs));
+    });
+  };
+  return kernel;
+}
+
+}  // namespace
+
+KernelPtr prepare(const Request& request, const ops::Linear& op) {
+  if (auto kernel = weightRows(request, op)) return kernel;
+  return innerProduct(request, op);
 }
 
 KernelPtr prepare(const Request& request, const ops::LinearBackwardData&) {
