@@ -128,12 +128,9 @@ std::vector<Candidate> ourCandidates(const Request& request, const ops::Convolut
                           [&request, &op, vectors] { return directConvolution(request, op, vectors); }});
   if (!winogradFits(op, request.input(1).shape, operandType(request.input(0), request.output(0))))
     return candidates;
-  const auto winograd = [&](const char* name, WinogradMethod method) {
-    candidates.push_back({name, [&request, &op, method] { return winogradConvolution(request, op, method); }});
-  };
-  winograd("winograd, own tiles", WinogradMethod::ownTiles);
-  winograd("winograd, shared tiles", WinogradMethod::sharedTiles);
-  winograd("winograd, own weights", WinogradMethod::ownWeights);
+  for (const WinogradMethod method : winogradMethods)
+    candidates.push_back(
+        {nameOf(method), [&request, &op, method] { return winogradConvolution(request, op, method); }});
   return candidates;
 }
 

@@ -6,13 +6,13 @@
 #include <cstring>
 #include <numeric>
 
-#include "direct_rows.h"
+#include "products.h"
 #include "queue.h"
 
 namespace fovea::cpu {
 namespace {
 
-using namespace direct;
+using namespace products;
 
 // Bytes of weights that stay in a second-level cache while pixels pass by, and of x while weights do.
 constexpr int64_t weightBytes = 256 << 10, imageBytes = 256 << 10;
@@ -128,7 +128,6 @@ class DirectConvolution {
     const auto* residual = p.inputs.size() > 3 ? static_cast<const float*>(p.inputs[3]) : nullptr;
     auto* y = static_cast<float*>(p.outputs[0]);
     const int64_t begin = part * rowsEach_, end = std::min(begin + rowsEach_, p_.batch * p_.toHeight);
-    const int64_t most = mostPixels[p_.vectors - 1], runs = partsOf(p_.toWidth, most);
     for (int64_t block = 0; block < p_.blocks(); block += chunk_) {
       const int64_t blocks = std::min(chunk_, p_.blocks() - block);
       const Terms terms{blocks, p_.taps(), offsets_.data(), xBlock, p_.blocks() * tapFloats};
@@ -141,12 +140,8 @@ class DirectConvolution {
         const int64_t image = line / p_.toHeight, row = line % p_.toHeight;
         const float* from = x + (image * p_.blocks() + block) * xBlock + row * p_.stride * p_.width * lanes;
         const int64_t to = (image * groups_.vectors + first) * yVector + row * p_.toWidth * lanes;
-        for (int64_t run = 0; run < runs; ++run) {
-          const int64_t column = run * p_.toWidth / runs, next = (run + 1) * p_.toWidth / runs;
-          if (add) finish.add = add + to + column * lanes;
-          accumulate(from + column * p_.stride * lanes, weights + block * tapFloats, y + to + column * lanes,
-                     next - column, vectors, p_.stride, terms, finish);
-        }
+        if (add) finish.add = add + to;
+        accumulate(from, weights + block * tapFloats, y + to, p_.toWidth, vectors, p_.stride, terms, finish);
       }
     }
   }
@@ -155,8 +150,8 @@ class DirectConvolution {
   const Padding padding_;
   const Groups groups_;
   std::vector<int64_t> offsets_;
-  int64_t chunk_;             // blocks of channels that are summed at once
-  int64_t rowsEach_;          // of the batch's output rows that are a part
+  int64_t chunk_;     // blocks of channels that are summed at once
+  int64_t rowsEach_;  // of the batch's output rows that are a part
   int64_t parts_ = 1, groupsEach_ = 1;
   Queue queue_, paddingQueue_;
 };
@@ -194,12 +189,15 @@ KernelPtr directConvolution(const Request& request, const ops::Convolution& op, 
   if (const LayoutPtr forced = request.forcedLayout(0); forced && !forced->equals(*toLayout)) return nullptr;
 
   const Padding padding(op, x.shape);
-  Problem problem{x.shape[0],       x.shape[1],       y.shape[1],       padding.height(),
-                  padding.width(),  y.shape[2],       y.shape[3],       weight.shape[2],
-                  weight.shape[3],  op.stride[0],     op.dilation[0],   op.dilation[1],
-                  vectors,          op.activation == ops::Activation::relu};
+  Problem problem{x.shape[0],      x.shape[1],
+                  y.shape[1],      padding.height(),
+                  padding.width(), y.shape[2],
+                  y.shape[3],      weight.shape[2],
+                  weight.shape[3], op.stride[0],
+                  op.dilation[0],  op.dilation[1],
+                  vectors,         op.activation == ops::Activation::relu};
   if (!padding.needed()) joinRows(problem);
-  auto kernel = std::make_unique<FunctionKernel>(request, "direct");
+  auto kernel = std::make_unique<FunctionKernel>(request, "direct by " + std::to_string(vectors));
   kernel->inputs[0] = fromLayout;
   kernel->inputs[1] = layoutOf(weight, blockedWeights(weight), Role::weights);
   kernel->outputs[0] = toLayout;

@@ -46,14 +46,15 @@ KernelPtr innerProduct(const Request& request, const ops::Linear& op) {
   return kernel;
 }
 
-// As fast as the library's kernel for few images (AlexNet at 1 to 8: 0.95 to 1.1 of its time), without a second,
-// packed copy of weights that are constant: half of AlexNet's and VGG's memory. nullptr where the processor or the
-// layer is not one for it.
+// As fast as the library's kernel for few images (AlexNet at 1 to 8: 0.95 to 1.1 of its time), without a
+// second, packed copy of weights that are constant: half of AlexNet's and VGG's memory. nullptr where the
+// processor or the layer is not one for it.
 KernelPtr weightRows(const Request& request, const ops::Linear& op) {
   const TensorSpec &x = request.input(0), &weight = request.input(1), &y = request.output(0);
   const rows::Shape shape{x.shape[0], weight.shape[1], weight.shape[0]};
   const auto isFloat = [](const TensorSpec& spec) { return spec.dtype == DType::f32; };
-  if (!rows::supported() || !request.operands.inputs[1]->constant || shape.images > rows::mostImages || !isFloat(x) || !isFloat(weight) || !isFloat(y))
+  if (!rows::supported() || !request.operands.inputs[1]->constant || shape.images > rows::mostImages ||
+      !isFloat(x) || !isFloat(weight) || !isFloat(y))
     return nullptr;
   constexpr int64_t part = rows::mostOutputs;  // that a thread takes at once
   auto kernel = std::make_unique<FunctionKernel>(request, "weight rows");

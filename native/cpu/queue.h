@@ -6,8 +6,8 @@ namespace fovea::cpu {
 
 constexpr int64_t partsOf(int64_t count, int64_t size) { return (count + size - 1) / size; }
 
-// Spreads units of work over threads that take the next one when they are ready, so that a slow processor does
-// less of it. What a unit computes does not depend on who does it.
+// Spreads units of work over threads that take the next one when they are ready, so that a slow processor
+// does less of it. What a unit computes does not depend on who does it.
 class Queue {
  public:
   void reset() { next_ = 0; }

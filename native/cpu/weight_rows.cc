@@ -9,6 +9,9 @@
 
 // Nothing of this file runs unless supported().
 #pragma GCC push_options
+// GCC 12 takes the intrinsics' own placeholders for variables without a value.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,fma")
 
 namespace fovea::cpu::rows {
@@ -22,20 +25,23 @@ constexpr int64_t ahead = 512;
 // Features of all images that stay in the first-level cache while rows of weights pass by.
 constexpr int64_t partFeatures = 1024;
 
+// Partial sums of a row for each image.
+using Sums = float[mostImages][lanes];
+
 struct Part {
   const float *x, *weight;
   int64_t features, begin, end;
 };
 
-// Adds the products of some features to sums[row][image], for some rows at once, so that each value of x serves
-// them all.
+// Adds the products of some features to sums[row][image], for some rows at once, so that each value of x
+// serves them all.
 template <int rows, int images>
-void multiplyPart(const Part& part, Vector (*sums)[mostImages]) {
+void multiplyPart(const Part& part, Sums* sums) {
   Vector partial[rows][images];
 #pragma GCC unroll 2
   for (int row = 0; row < rows; ++row)
 #pragma GCC unroll 8
-    for (int image = 0; image < images; ++image) partial[row][image] = sums[row][image];
+    for (int image = 0; image < images; ++image) partial[row][image] = _mm512_load_ps(sums[row][image]);
   const auto add = [&](int64_t i, __mmask16 mask) {
     Vector weights[rows];
 #pragma GCC unroll 2
@@ -58,10 +64,10 @@ void multiplyPart(const Part& part, Vector (*sums)[mostImages]) {
 #pragma GCC unroll 2
   for (int row = 0; row < rows; ++row)
 #pragma GCC unroll 8
-    for (int image = 0; image < images; ++image) sums[row][image] = partial[row][image];
+    for (int image = 0; image < images; ++image) _mm512_store_ps(sums[row][image], partial[row][image]);
 }
 
-using MultiplyPart = void (*)(const Part&, Vector (*)[mostImages]);
+using MultiplyPart = void (*)(const Part&, Sums*);
 
 template <int rows, int... images>
 constexpr auto byImages(std::integer_sequence<int, images...>) {
@@ -77,7 +83,7 @@ bool supported() { return dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512
 
 void multiply(const float* x, const float* weight, const float* bias, float* y, const Shape& shape, bool relu,
               int64_t begin, int64_t end) {
-  Vector sums[mostOutputs][mostImages] = {};
+  alignas(64) Sums sums[mostOutputs] = {};
   const int64_t size = shape.images == 1 ? shape.features : partFeatures;
   for (int64_t from = 0; from < shape.features; from += size) {
     const int64_t to = from + size < shape.features ? from + size : shape.features;
@@ -88,7 +94,8 @@ void multiply(const float* x, const float* weight, const float* bias, float* y, 
   }
   for (int64_t row = begin; row < end; ++row)
     for (int64_t image = 0; image < shape.images; ++image) {
-      const float sum = _mm512_reduce_add_ps(sums[row - begin][image]) + (bias ? bias[row] : 0);
+      const float sum =
+          _mm512_reduce_add_ps(_mm512_load_ps(sums[row - begin][image])) + (bias ? bias[row] : 0);
       y[image * shape.outputs + row] = relu && sum < 0 ? 0 : sum;
     }
 }

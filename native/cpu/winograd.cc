@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "products.h"
 #include "queue.h"
 #include "winograd_tiles.h"
 
@@ -12,6 +13,7 @@ namespace fovea::cpu {
 namespace {
 
 using namespace winograd;
+using products::mostVectors;
 
 constexpr int64_t partTiles = 16;  // that a thread transforms at once
 // Bytes of tiles before and after the product: half of a usual second-level cache, and of a third-level one's
@@ -21,9 +23,9 @@ constexpr int64_t mostOwnWeightTiles = 64;
 constexpr int64_t ownBytes = 640 << 10, sharedBytes = 8 << 20;
 
 struct Problem {
-  int64_t batch, channels, outputs;        // channels of x and y
+  int64_t batch, channels, outputs;          // channels of x and y
   int64_t height, width, toHeight, toWidth;  // of x and y
-  int64_t top, left;                       // padding
+  int64_t top, left;                         // padding
   bool relu;
 
   int64_t blocks() const { return partsOf(channels, lanes); }
@@ -54,7 +56,8 @@ class Convolution {
   int64_t used(int64_t block) const { return std::min(capacity_, p_.tiles() - block * capacity_); }
 
   // Tiles [begin, end) of a block, of one block of channels.
-  void before(const float* x, float* tiles, int64_t block, int64_t channels, int64_t begin, int64_t end) const {
+  void before(const float* x, float* tiles, int64_t block, int64_t channels, int64_t begin,
+              int64_t end) const {
     for (int64_t t = begin; t < end; ++t) {
       const auto [image, row, column] = at(block * capacity_ + t);
       const float* plane = x + (image * p_.blocks() + channels) * p_.height * p_.width * lanes;
@@ -65,18 +68,17 @@ class Convolution {
 
   void multiplyAt(int64_t position, const float* tiles, const float* weights, float* product, int64_t group,
                   int64_t count) const {
-    const int64_t size = groups_.size(group), channels = p_.blocks() * lanes;
-    const float* ofGroup = weights + groups_.begin(group) * lanes * channels * positions;
-    multiply(tiles + position * tileStride_, ofGroup + position * channels * size * lanes,
-             product + position * productStride_, {p_.blocks(), size, count, capacity_, false});
+    const int64_t channels = p_.blocks() * lanes, vectorFloats = channels * lanes;
+    const float* ofGroup = weights + groups_.begin(group) * vectorFloats * positions;
+    multiply(tiles + position * tileStride_, ofGroup + position * groups_.size(group) * vectorFloats,
+             product + position * productStride_, group, count, p_.blocks(), false);
   }
 
   // Of one block of channels, added to what the ones before it gave.
   void accumulateAt(int64_t position, const float* tiles, const float* weights, float* product, int64_t group,
                     int64_t channels) const {
     multiply(tiles + position * tileStride_ + channels * capacity_ * lanes, weights,
-             product + position * productStride_,
-             {1, groups_.size(group), used(0), capacity_, channels > 0});
+             product + position * productStride_, group, used(0), 1, channels > 0);
   }
 
   // Tiles [begin, end) of a block, of one vector of a group.
@@ -101,6 +103,14 @@ class Convolution {
  private:
   // Positions lie an odd number of cache lines apart, or all would fall into the same few sets of a cache.
   static int64_t oddLines(int64_t lines) { return (lines | 1) * lanes; }
+
+  void multiply(const float* tiles, const float* weights, float* product, int64_t group, int64_t count,
+                int64_t blocks, bool add) const {
+    static constexpr int64_t itself = 0;
+    products::accumulate(tiles, weights, product, count, groups_.size(group), 1,
+                         {blocks, 1, &itself, capacity_ * lanes, blocks * lanes * lanes},
+                         {capacity_ * lanes, add ? product : nullptr, nullptr, false, 0});
+  }
 
   Position at(int64_t tile) const {
     const int64_t columns = p_.columns(), rows = p_.rows();
@@ -164,7 +174,9 @@ class OwnTiles {
 class SharedTiles {
  public:
   explicit SharedTiles(const Problem& problem)
-      : convolution_(problem, capacityOf(problem)), channels_(problem.blocks()), vectors_(problem.groups().vectors) {}
+      : convolution_(problem, capacityOf(problem)),
+        channels_(problem.blocks()),
+        vectors_(problem.groups().vectors) {}
 
   size_t scratchBytes() const {
     return (convolution_.tileFloats() + convolution_.groups() * convolution_.productFloats()) * sizeof(float);
@@ -262,9 +274,10 @@ class OwnWeights {
     for (int64_t channels = 0; channels < channels_; ++channels) {
       for (int64_t vector = 0; vector < size; ++vector)
         transformWeights(from + ((grouping.begin(group) + vector) * channels_ + channels) * 9 * lanes * lanes,
-                         weights + vector * lanes, weightStride, size * lanes);
+                         weights + vector * lanes * lanes, weightStride);
       for (int64_t position = 0; position < positions; ++position)
-        convolution_.accumulateAt(position, tiles, weights + position * weightStride, product, group, channels);
+        convolution_.accumulateAt(position, tiles, weights + position * weightStride, product, group,
+                                  channels);
     }
     for (int64_t vector = 0; vector < size; ++vector)
       convolution_.after(product, p, 0, group, vector, 0, tiles_);
@@ -316,14 +329,14 @@ KernelPtr packWinogradWeights(const Request& request, const LayoutPtr& to) {
     const int64_t rows = partsOf(channels, lanes) * lanes;
 #pragma omp parallel for
     for (int64_t group = 0; group < groups.count; ++group) {
-      const int64_t first = groups.begin(group) * lanes, width = groups.size(group) * lanes;
+      const int64_t first = groups.begin(group) * lanes, vectors = groups.size(group);
       float* ofGroup = packed + first * rows * positions;
-      for (int64_t o = 0; o < std::min(width, outputs - first); ++o)
+      for (int64_t o = 0; o < std::min(vectors * lanes, outputs - first); ++o)
         for (int64_t i = 0; i < channels; ++i) {
           double u[inner][inner];
           transformWeight(from + ((first + o) * channels + i) * 9, u);
           for (int64_t position = 0; position < positions; ++position)
-            ofGroup[(position * rows + i) * width + o] =
+            ofGroup[((position * vectors + o / lanes) * rows + i) * lanes + o % lanes] =
                 static_cast<float>(u[position / inner][position % inner]);
         }
     }
@@ -331,21 +344,33 @@ KernelPtr packWinogradWeights(const Request& request, const LayoutPtr& to) {
   return kernel;
 }
 
+const char* nameOf(WinogradMethod method) {
+  switch (method) {
+    case WinogradMethod::ownTiles:
+      return "winograd own tiles";
+    case WinogradMethod::sharedTiles:
+      return "winograd shared tiles";
+    default:
+      return "winograd own weights";
+  }
+}
+
 KernelPtr winogradConvolution(const Request& request, const ops::Convolution& op, WinogradMethod method) {
   const TensorSpec &x = request.input(0), &weight = request.input(1), &y = request.output(0);
   const bool packed = method != WinogradMethod::ownWeights;
   // A vector that is mostly padding is work for nothing.
-  if (!supported() || x.shape[1] < lanes || y.shape[1] < lanes) return nullptr;
+  if (!products::supported(1) || x.shape[1] < lanes || y.shape[1] < lanes) return nullptr;
   if (packed && !request.operands.inputs[1]->constant) return nullptr;
   const LayoutPtr fromLayout = layoutOf(x, *blockedDesc(x, lanes));
   const LayoutPtr toLayout = layoutOf(y, *blockedDesc(y, lanes));
   if (const LayoutPtr forced = request.forcedLayout(0); forced && !forced->equals(*toLayout)) return nullptr;
 
   const auto& [top, left, bottom, right] = op.padding;
-  const Problem problem{x.shape[0], x.shape[1], y.shape[1], x.shape[2], x.shape[3], y.shape[2], y.shape[3],
-                        top, left, op.activation == ops::Activation::relu};
+  const Problem problem{
+      x.shape[0], x.shape[1], y.shape[1], x.shape[2], x.shape[3],
+      y.shape[2], y.shape[3], top,        left,       op.activation == ops::Activation::relu};
   if (!packed && problem.tiles() > mostOwnWeightTiles) return nullptr;
-  auto kernel = std::make_unique<FunctionKernel>(request, "winograd_4x3");
+  auto kernel = std::make_unique<FunctionKernel>(request, nameOf(method));
   kernel->inputs[0] = fromLayout;
   if (packed)
     kernel->inputs[1] = std::make_shared<WinogradWeights>(problem.outputs, problem.channels);

@@ -3,9 +3,9 @@
 
 namespace fovea::cpu {
 
-// How a convolution's weights lie for Winograd's method where they are constant: the 36 positions of each kernel
-// of 3 x 3, by group of vectors of output channels, position and input channel, zeros where channels do not
-// fill a vector.
+// How a convolution's weights lie for Winograd's method where they are constant: the 36 positions of each
+// kernel of 3 x 3, by group of vectors of output channels, position, vector and input channel, zeros where
+// channels do not fill a vector.
 class WinogradWeights final : public Layout {
  public:
   WinogradWeights(int64_t outputs, int64_t channels) : outputs_(outputs), channels_(channels) {}
@@ -30,6 +30,10 @@ enum class WinogradMethod {
   // of the memory to read, and no transformed weights to keep.
   ownWeights,
 };
+
+constexpr WinogradMethod winogradMethods[] = {WinogradMethod::ownTiles, WinogradMethod::sharedTiles,
+                                              WinogradMethod::ownWeights};
+const char* nameOf(WinogradMethod method);
 
 // nullptr where the processor or the convolution is not one for it.
 KernelPtr winogradConvolution(const Request& request, const ops::Convolution& op, WinogradMethod method);

@@ -3,13 +3,11 @@
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 
-#include <array>
-#include <utility>
-
-#include <dnnl.hpp>
-
-// Nothing of this file runs unless supported().
+// Nothing of this file runs on a processor without them.
 #pragma GCC push_options
+// GCC 12 takes the intrinsics' own placeholders for variables without a value.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,fma")
 
 namespace fovea::cpu::winograd {
@@ -79,65 +77,7 @@ inline void transformThree(const Vector (&g)[3], Vector (&u)[inner]) {
   u[5] = g[2];
 }
 
-template <int tiles, int vectors>
-void multiplyBlock(const float* v, const float* u, float* m, int64_t blocks, int64_t capacity, bool add) {
-  Vector sums[tiles][vectors] = {};
-  if (add) {
-#pragma GCC unroll 16
-    for (int tile = 0; tile < tiles; ++tile)
-#pragma GCC unroll 4
-      for (int vector = 0; vector < vectors; ++vector)
-        sums[tile][vector] = _mm512_load_ps(m + (vector * capacity + tile) * lanes);
-  }
-  for (int64_t block = 0; block < blocks; ++block) {
-#pragma GCC unroll 2
-    for (int64_t lane = 0; lane < lanes; ++lane) {
-      Vector weights[vectors];
-#pragma GCC unroll 4
-      for (int vector = 0; vector < vectors; ++vector) weights[vector] = _mm512_load_ps(u + vector * lanes);
-#pragma GCC unroll 16
-      for (int tile = 0; tile < tiles; ++tile) {
-        const Vector x = _mm512_set1_ps(v[tile * lanes + lane]);
-#pragma GCC unroll 4
-        for (int vector = 0; vector < vectors; ++vector)
-          sums[tile][vector] = _mm512_fmadd_ps(x, weights[vector], sums[tile][vector]);
-      }
-      u += vectors * lanes;
-    }
-    v += capacity * lanes;
-  }
-#pragma GCC unroll 16
-  for (int tile = 0; tile < tiles; ++tile)
-#pragma GCC unroll 4
-    for (int vector = 0; vector < vectors; ++vector)
-      _mm512_store_ps(m + (vector * capacity + tile) * lanes, sums[tile][vector]);
-}
-
-using MultiplyBlock = void (*)(const float*, const float*, float*, int64_t, int64_t, bool);
-
-// As many tiles as fit in registers beside the weights and one value.
-constexpr int mostTiles[mostVectors] = {14, 14, 9, 6};
-
-template <int vectors, int... tiles>
-constexpr auto multiplyBlocks(std::integer_sequence<int, tiles...>) {
-  return std::array<MultiplyBlock, sizeof...(tiles)>{multiplyBlock<tiles + 1, vectors>...};
-}
-
-template <int vectors>
-void multiplyAll(const float* tiles, const float* weights, float* product, const Product& shape) {
-  constexpr int most = mostTiles[vectors - 1];
-  constexpr auto byTiles = multiplyBlocks<vectors>(std::make_integer_sequence<int, most>());
-  const int64_t parts = (shape.count + most - 1) / most;
-  for (int64_t part = 0; part < parts; ++part) {
-    const int64_t begin = part * shape.count / parts, end = (part + 1) * shape.count / parts;
-    byTiles[end - begin - 1](tiles + begin * lanes, weights, product + begin * lanes, shape.blocks,
-                             shape.capacity, shape.add);
-  }
-}
-
 }  // namespace
-
-bool supported() { return dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core; }
 
 void transformInput(const float* plane, const Place& place, float* tile, int64_t stride) {
   const auto& [height, width, top, left] = place;
@@ -157,21 +97,7 @@ void transformInput(const float* plane, const Place& place, float* tile, int64_t
   }
 }
 
-void multiply(const float* tiles, const float* weights, float* product, const Product& shape) {
-  static_assert(mostVectors == 4);
-  switch (shape.vectors) {
-    case 1:
-      return multiplyAll<1>(tiles, weights, product, shape);
-    case 2:
-      return multiplyAll<2>(tiles, weights, product, shape);
-    case 3:
-      return multiplyAll<3>(tiles, weights, product, shape);
-    default:
-      return multiplyAll<4>(tiles, weights, product, shape);
-  }
-}
-
-void transformWeights(const float* from, float* to, int64_t stride, int64_t step) {
+void transformWeights(const float* from, float* to, int64_t stride) {
   for (int64_t channel = 0; channel < lanes; ++channel) {
     Vector columns[inner][3];
 #pragma GCC unroll 3
@@ -190,7 +116,7 @@ void transformWeights(const float* from, float* to, int64_t stride, int64_t step
       transformThree(columns[row], u);
 #pragma GCC unroll 6
       for (int64_t column = 0; column < inner; ++column)
-        _mm512_store_ps(to + (row * inner + column) * stride + channel * step, u[column]);
+        _mm512_store_ps(to + (row * inner + column) * stride + channel * lanes, u[column]);
     }
   }
 }
@@ -203,8 +129,7 @@ void transformOutput(const float* tile, int64_t stride, const Place& place, cons
   for (int64_t column = 0; column < inner; ++column) {
     Vector m[inner], y[outer];
 #pragma GCC unroll 6
-    for (int64_t row = 0; row < inner; ++row)
-      m[row] = _mm512_load_ps(tile + (row * inner + column) * stride);
+    for (int64_t row = 0; row < inner; ++row) m[row] = _mm512_load_ps(tile + (row * inner + column) * stride);
     transformToFour(m, y);
 #pragma GCC unroll 4
     for (int64_t row = 0; row < outer; ++row) rows[row][column] = y[row];
@@ -235,10 +160,8 @@ void transformOutput(const float* tile, int64_t stride, const Place& place, cons
 
 namespace fovea::cpu::winograd {
 
-bool supported() { return false; }
 void transformInput(const float*, const Place&, float*, int64_t) {}
-void multiply(const float*, const float*, float*, const Product&) {}
-void transformWeights(const float*, float*, int64_t, int64_t) {}
+void transformWeights(const float*, float*, int64_t) {}
 void transformOutput(const float*, int64_t, const Place&, const Finish&, float*) {}
 
 }  // namespace fovea::cpu::winograd

@@ -42,6 +42,8 @@ export interface Leaves {
 }
 
 export interface CheckOptions {
+  /** Inference fuses more; nothing but the forward half is compared then. Default training. */
+  readonly mode?: 'training' | 'inference'
   readonly frozen?: readonly string[]
   /** Words of seed and step, for dropout. */
   readonly random?: readonly [number, number, number, number]
@@ -98,8 +100,8 @@ function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
 }
 
 /** The graph under test and the numbers that its leaves have. */
-function record(build: (leaves: Leaves) => Value, { frozen = [], random = [3, 1, 4, 1] }: CheckOptions) {
-  const graph = new Graph('training', new Set(frozen))
+function record(build: (leaves: Leaves) => Value, { mode = 'training', frozen = [], random = [3, 1, 4, 1] }: CheckOptions) {
+  const graph = new Graph(mode, new Set(frozen))
   const numbers = new Map<Value, Float32Array | Int32Array>()
   const wanted: Value[] = []
   const leaf = (value: Value, { between, wanted: wants = true, data }: LeafOptions = {}) => {

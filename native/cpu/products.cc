@@ -1,4 +1,4 @@
-#include "direct_rows.h"
+#include "products.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
@@ -9,15 +9,19 @@
 
 // Nothing of this file runs unless supported().
 #pragma GCC push_options
+// GCC 12 takes the intrinsics' own placeholders for variables without a value.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,fma")
 
-namespace fovea::cpu::direct {
+namespace fovea::cpu::products {
 namespace {
 
 using Vector = __m512;
 
 template <int pixels, int vectors, int stride>
-void accumulateBlock(const float* x, const float* weights, float* y, const Terms& terms, const Finish& finish) {
+void accumulateBlock(const float* x, const float* weights, float* y, const Terms& terms,
+                     const Finish& finish) {
   Vector sums[pixels][vectors] = {};
   for (int64_t block = 0; block < terms.blocks; ++block) {
     for (int64_t tap = 0; tap < terms.taps; ++tap) {
@@ -96,23 +100,29 @@ bool supported(int64_t stride) {
   return (stride == 1 || stride == 2) && dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core;
 }
 
-void accumulate(const float* x, const float* weights, float* y, int64_t pixels, int64_t vectors, int64_t stride,
-                const Terms& terms, const Finish& finish) {
-  const auto block = stride == 1 ? blockFor<1>(pixels, vectors) : blockFor<2>(pixels, vectors);
-  block(x, weights, y, terms, finish);
+void accumulate(const float* x, const float* weights, float* y, int64_t pixels, int64_t vectors,
+                int64_t stride, const Terms& terms, const Finish& finish) {
+  const int64_t most = mostPixels[vectors - 1], parts = (pixels + most - 1) / most;
+  Finish ofPart = finish;
+  for (int64_t part = 0; part < parts; ++part) {
+    const int64_t begin = part * pixels / parts, count = (part + 1) * pixels / parts - begin;
+    if (finish.add) ofPart.add = finish.add + begin * lanes;
+    const auto block = stride == 1 ? blockFor<1>(count, vectors) : blockFor<2>(count, vectors);
+    block(x + begin * stride * lanes, weights, y + begin * lanes, terms, ofPart);
+  }
 }
 
-}  // namespace fovea::cpu::direct
+}  // namespace fovea::cpu::products
 
 #pragma GCC pop_options
 
 #else
 
-namespace fovea::cpu::direct {
+namespace fovea::cpu::products {
 
 bool supported(int64_t) { return false; }
 void accumulate(const float*, const float*, float*, int64_t, int64_t, int64_t, const Terms&, const Finish&) {}
 
-}  // namespace fovea::cpu::direct
+}  // namespace fovea::cpu::products
 
 #endif
