@@ -21,7 +21,8 @@ struct SourceFile::Version {
   }
 };
 
-SourceFile::SourceFile(int descriptor, std::string path) : path_(std::move(path)), descriptor_(dup(descriptor)) {
+SourceFile::SourceFile(int descriptor, std::string path)
+    : path_(std::move(path)), descriptor_(dup(descriptor)) {
   if (descriptor_ < 0) fail(std::string("cannot be opened again: ") + std::strerror(errno));
   opened_ = std::make_unique<const Version>(version());
 }
@@ -66,8 +67,8 @@ class FileMemory final : public Memory {
     if (bytes_ == 0) return;
     void* address = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (address == MAP_FAILED)
-      throw Error("OUT_OF_MEMORY", "no room for weights of " + std::to_string(bytes_) + " bytes", "memory", {},
-                  std::to_string(bytes_) + " bytes");
+      throw Error("OUT_OF_MEMORY", "no room for weights of " + std::to_string(bytes_) + " bytes", "memory",
+                  {}, std::to_string(bytes_) + " bytes");
     data_ = address;
   }
   ~FileMemory() override {

@@ -47,11 +47,11 @@ void checkFixed(const Napi::Value& data, const std::string& where) {
 }  // namespace
 
 Napi::Function StoreWrap::define(Napi::Env env) {
-  return DefineClass(
-      env, name,
-      {InstanceMethod<&StoreWrap::defineTensor>("define"),
-       InstanceMethod<&StoreWrap::defineFromFile>("defineFromFile"), InstanceMethod<&StoreWrap::write>("write"),
-       InstanceMethod<&StoreWrap::read>("read"), InstanceMethod<&StoreWrap::dispose>("dispose")});
+  return DefineClass(env, name,
+                     {InstanceMethod<&StoreWrap::defineTensor>("define"),
+                      InstanceMethod<&StoreWrap::defineFromFile>("defineFromFile"),
+                      InstanceMethod<&StoreWrap::write>("write"), InstanceMethod<&StoreWrap::read>("read"),
+                      InstanceMethod<&StoreWrap::dispose>("dispose")});
 }
 
 StoreWrap::StoreWrap(const Napi::CallbackInfo& info)
