@@ -25,6 +25,8 @@ const figures: Figures = {
   overhead: await stored('overhead'),
   scale: await stored('scale'),
   busy: await stored('busy'),
+  int8: await stored('int8'),
+  startup: await stored('startup'),
 }
 for (const path of DOCUMENTS) {
   const before = await readFile(path, 'utf8')

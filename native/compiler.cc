@@ -98,9 +98,21 @@ class Scheduler {
     return number;
   }
 
-  void append(int phase, Step step) {
+  void append(int phase, Step step) { insert(phase, result_.phases[phase].steps.size(), std::move(step)); }
+
+  void insert(int phase, size_t index, Step step) {
     if (step.kernel->scratchBytes > 0) step.scratch = slot(step.kernel->scratchBytes);
-    result_.phases[phase].steps.push_back(std::move(step));
+    std::vector<Step>& steps = result_.phases[phase].steps;
+    steps.insert(steps.begin() + static_cast<std::ptrdiff_t>(index), std::move(step));
+  }
+
+  // Where the step that writes a slot last has just run.
+  size_t behindWriter(int phase, int slot) const {
+    const std::vector<Step>& steps = result_.phases[phase].steps;
+    const auto writer = std::find_if(steps.rbegin(), steps.rend(), [&](const Step& step) {
+      return std::ranges::count(step.outputs, slot) > 0;
+    });
+    return static_cast<size_t>(steps.rend() - writer);
   }
 
   void reorder(int phase, int b, const LayoutPtr& from, int source, const LayoutPtr& to, int target,
@@ -108,7 +120,9 @@ class Scheduler {
     Step step{.op = "reorder", .path = path, .kernel = backend_.reorder(plan_.buffers[b], from, to)};
     step.inputs = {source};
     step.outputs = {target};
-    append(phase, std::move(step));
+    // A constant's first form ends here, not with all the others when the last of them has been derived.
+    insert(phase, phase == 0 ? behindWriter(phase, source) : result_.phases[phase].steps.size(),
+           std::move(step));
   }
 
   // Whether the store may keep a parameter as this plan, which updates it, would like it best: in any

@@ -28,6 +28,27 @@ class Memory {
   virtual ~Memory() = default;
   virtual void* data() const = 0;
   virtual size_t bytes() const = 0;
+
+  // Contents that can be had again from elsewhere are there, at the same address, between a `fetch` and its
+  // `drop`; others always are.
+  virtual void fetch() {}
+  virtual void drop() {}
+  // Contents are about to be written: from now on they are there always.
+  virtual void keep() {}
+};
+
+// Has a memory's contents there as long as it lives.
+class Fetched {
+ public:
+  explicit Fetched(std::shared_ptr<Memory> memory) : memory_(std::move(memory)) { memory_->fetch(); }
+  ~Fetched() {
+    if (memory_) memory_->drop();
+  }
+  Fetched(Fetched&&) noexcept = default;
+  Fetched& operator=(Fetched&&) = delete;
+
+ private:
+  std::shared_ptr<Memory> memory_;
 };
 
 }  // namespace fovea

@@ -58,6 +58,7 @@ std::vector<Port> ports(const Plan& plan, const std::vector<Plan::Binding>& bind
 struct Program::State {
   std::shared_ptr<Store> store;
   std::vector<Store::Bound> bound;
+  std::vector<Fetched> read;  // parameters that every run reads
   std::shared_ptr<Memory> memory;
   std::vector<Placement> arena;
   std::vector<size_t> offsets;  // of slots that have memory of their own
@@ -81,6 +82,7 @@ struct Program::State {
         outputs(ports(plan, plan.outputs, schedule.outputs)),
         liveness(schedule),
         replays(schedule.phases.size()) {
+    fetchParameters(plan);
     allocate();
     for (const Schedule::Phase& phase : schedule.phases)
       for (const Step& step : phase.steps)
@@ -100,6 +102,37 @@ struct Program::State {
     Schedule result = fovea::schedule(plan, store, bound, cancelled);
     shareSlots(plan, store.backend(), result);
     return result;
+  }
+
+  // Those that only constants are made of are fetched for that.
+  void fetchParameters(const Plan& plan) {
+    for (size_t i = 0; i < plan.parameters.size(); ++i)
+      if (plan.parameters[i].updated) bound[i]->memory->keep();
+    std::vector<bool> seen(bound.size());
+    const auto fetch = [&](int number) {
+      if (number == absent) return;
+      const Slot& slot = schedule.slots[schedule.home(number)];
+      if (slot.kind != Slot::Kind::store || seen[slot.parameter]) return;
+      seen[slot.parameter] = true;
+      read.emplace_back(bound[slot.parameter]->memory);
+    };
+    for (size_t phase = 1; phase < schedule.phases.size(); ++phase)
+      for (const Step& step : schedule.phases[phase].steps) {
+        std::ranges::for_each(step.inputs, fetch);
+        std::ranges::for_each(step.outputs, fetch);
+      }
+    std::ranges::for_each(schedule.outputs, fetch);
+  }
+
+  // What a step reads of the store, there until the result goes.
+  std::vector<Fetched> parametersOf(const Step& step) const {
+    std::vector<Fetched> fetched;
+    for (const int number : step.inputs) {
+      if (number == absent) continue;
+      const Slot& slot = schedule.slots[schedule.home(number)];
+      if (slot.kind == Slot::Kind::store) fetched.emplace_back(bound[slot.parameter]->memory);
+    }
+    return fetched;
   }
 
   void allocate() {
@@ -175,7 +208,12 @@ struct Program::State {
     if (replay.recording) return replay.recording->replay();
     for (const Step& step : steps) {
       checkCancelled(cancelled);
-      step.kernel->enqueue();
+      if (phase == 0) {
+        const std::vector<Fetched> parameters = parametersOf(step);
+        step.kernel->enqueue();
+      } else {
+        step.kernel->enqueue();
+      }
     }
   }
 
@@ -194,6 +232,7 @@ struct Program::State {
     for (int earlier = 0; earlier < phase; ++earlier) line += schedule.phases[earlier].steps.size();
     for (const Step& step : schedule.phases[phase].steps) {
       checkCancelled(cancelled);
+      const std::vector<Fetched> parameters = parametersOf(step);
       if (caches == Caches::warm) step.kernel->enqueue();
       if (caches == Caches::cold) evict(step);
       store->backend().synchronize();

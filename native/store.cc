@@ -54,6 +54,7 @@ void Store::write(const std::string& name, const void* from, size_t bytes) {
   Entry& found = entry(name);
   const LayoutPtr layout = backend_->plain(found.spec);
   checkBytes(name, layout->bytes(), bytes);
+  found.memory->keep();
   if (layout->equals(*found.layout)) {
     backend_->upload(found.memory->data(), from, bytes);
   } else {
@@ -69,6 +70,7 @@ void Store::read(const std::string& name, void* to, size_t bytes) {
   const Entry& found = entry(name);
   const LayoutPtr layout = backend_->plain(found.spec);
   checkBytes(name, layout->bytes(), bytes);
+  const Fetched contents(found.memory);
   std::shared_ptr<Memory> memory = found.memory;
   if (!layout->equals(*found.layout)) {
     memory = backend_->allocate(bytes);
@@ -90,6 +92,7 @@ void Store::relayout(const std::string& name, const LayoutPtr& layout) {
     throw Error("BUSY", name + " cannot change its layout: other programs use it", name, found.layout->name(),
                 layout->name());
   const std::shared_ptr<Memory> memory = backend_->allocate(layout->bytes());
+  const Fetched contents(found.memory);
   copy(*backend_, found.spec, found.layout, found.memory->data(), layout, memory->data());
   found.memory = memory;
   found.layout = layout;

@@ -3,6 +3,7 @@
 //
 //   ceilings                          -> {"flops": 4.1e11, "bytes": 3.2e10}
 //   measure warm|cold RUNS PROBLEM    -> {"same": {"kernel": "...", "seconds": [...]}, "first": {...}}
+//   fastest warm|cold RUNS PROBLEM    -> {"kernel": "...", "seconds": [...]}
 #include <iostream>
 #include <sstream>
 
@@ -34,8 +35,9 @@ std::string answer(bench::Bench& bench, const std::string& line) {
   int runs = 0;
   words >> caches >> runs;
   std::getline(words >> std::ws, problem);
-  if (command != "measure" || (caches != "warm" && caches != "cold") || runs < 1)
-    throw std::invalid_argument("expected ceilings, or measure warm|cold RUNS PROBLEM, got " + line);
+  if ((command != "measure" && command != "fastest") || (caches != "warm" && caches != "cold") || runs < 1)
+    throw std::invalid_argument("expected ceilings, or measure|fastest warm|cold RUNS PROBLEM, got " + line);
+  if (command == "fastest") return json(bench.fastest(problem, caches == "cold", runs));
   const bench::Measurement found = bench.measure(problem, caches == "cold", runs);
   text << R"({"same": )" << json(found.same) << R"(, "first": )" << json(found.first) << "}";
   return text.str();

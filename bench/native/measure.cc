@@ -1,5 +1,6 @@
 #include "measure.h"
 
+#include <algorithm>
 #include <chrono>
 #include <unordered_map>
 
@@ -105,6 +106,22 @@ Measurement Bench::measure(const std::string& line, bool cold, int runs) {
   measurement.first = time(*entries.first, cold, runs);
   measurement.same = entries.same ? time(*entries.same, cold, runs) : measurement.first;
   return measurement;
+}
+
+Sample Bench::fastest(const std::string& line, bool cold, int runs) {
+  const auto median = [](std::vector<double> seconds) {
+    std::ranges::nth_element(seconds, seconds.begin() + seconds.size() / 2);
+    return seconds[seconds.size() / 2];
+  };
+  Sample best;
+  for (const char* algorithm : {"direct", "wino"})
+    for (const auto& description : implementations(parse(line + " implementation=" + algorithm), engine_)) {
+      const std::string name = description.impl_info_str();
+      if (name.starts_with("ref") || name.starts_with("gemm:ref")) continue;
+      Sample sample = time({description, dnnl::primitive(description.get())}, cold, runs);
+      if (best.seconds.empty() || median(sample.seconds) < median(best.seconds)) best = std::move(sample);
+    }
+  return best;
 }
 
 }  // namespace bench

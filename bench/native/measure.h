@@ -25,6 +25,8 @@ class Bench {
  public:
   // `cold`: no operand is in the processor's caches when a run begins; otherwise all that fit are.
   Measurement measure(const std::string& line, bool cold, int runs);
+  // The fastest of all kernels that the library has for a problem.
+  Sample fastest(const std::string& line, bool cold, int runs);
 
  private:
   struct Entry {

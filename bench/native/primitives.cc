@@ -28,7 +28,10 @@ dnnl::primitive_attr attributes(const dnnl::post_ops& after = {}) {
   return attributes;
 }
 
-Type typeOf(const Tensor& tensor) { return tensor.type == "bf16" ? Type::bf16 : Type::f32; }
+const std::map<std::string, Type> types{
+    {"f32", Type::f32}, {"bf16", Type::bf16}, {"u8", Type::u8}, {"s8", Type::s8}};
+
+Type typeOf(const Tensor& tensor) { return types.at(tensor.type); }
 
 // What factors are multiplied in: 16 bits where any operand has 16.
 Type factorType(const Problem& problem) {
@@ -91,9 +94,10 @@ algorithm algorithmOf(const Problem& problem) {
 
 List convolution(const Problem& problem, const dnnl::engine& engine) {
   const Geometry g(problem, problem.input(1));
+  const bool quantized = typeOf(problem.input(0)) == Type::u8;
   const Type factors = factorType(problem);
-  const Desc x = any(problem.input(0).shape, factors), weight = any(g.weight, factors),
-             y = any(problem.output(0));
+  const Desc x = any(problem.input(0).shape, quantized ? Type::u8 : factors),
+             weight = any(g.weight, quantized ? Type::s8 : factors), y = any(problem.output(0));
   const auto kind =
       problem.text("mode") == "training" ? prop_kind::forward_training : prop_kind::forward_inference;
   const auto chosen = algorithmOf(problem);
@@ -102,8 +106,10 @@ List convolution(const Problem& problem, const dnnl::engine& engine) {
       problem.hasInput(2) ? Description(kind, chosen, x, weight, plain(problem.input(2)), y, g.strides,
                                         g.dilation, g.before, g.after)
                           : Description(kind, chosen, x, weight, y, g.strides, g.dilation, g.before, g.after);
-  return all(dnnl::convolution_forward::primitive_desc(
-      description, attributes(postOps(problem, problem.hasInput(3))), engine));
+  auto with = attributes(postOps(problem, problem.hasInput(3)));
+  constexpr int channel = 1 << 1;
+  if (quantized) with.set_output_scales(channel, std::vector<float>(problem.output(0).shape.at(1), 0.01F));
+  return all(dnnl::convolution_forward::primitive_desc(description, with, engine));
 }
 
 // Backward's primitives are described with a forward one as a hint, all in the type of the factors.
@@ -314,7 +320,7 @@ List implementations(const Problem& problem, const dnnl::engine& engine) {
   if (known == operations.end()) return {};
   for (const auto* operands : {&problem.inputs, &problem.outputs})
     for (const auto& operand : *operands)
-      if (operand && operand->type != "f32" && operand->type != "bf16") return {};
+      if (operand && !types.contains(operand->type)) return {};
   try {
     return known->second(problem, engine);
   } catch (const dnnl::error& error) {

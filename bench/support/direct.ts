@@ -50,6 +50,14 @@ export class Direct {
     return this.contender.ask(`measure ${cold ? 'cold' : 'warm'} ${runs} ${problem}`)
   }
 
+  /** Times all kernels that the library has for a problem, and gives the fastest one's times. */
+  fastest(
+    problem: string,
+    { cold, runs }: { readonly cold: boolean; readonly runs: number },
+  ): Promise<DirectSample> {
+    return this.contender.ask(`fastest ${cold ? 'cold' : 'warm'} ${runs} ${problem}`)
+  }
+
   stop(): Promise<void> {
     return this.contender.stop()
   }

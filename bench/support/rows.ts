@@ -110,3 +110,39 @@ export interface BusyRow extends Row {
   readonly share: number
   readonly shareHigh: number
 }
+
+/** One convolution by the library alone, on three element types. */
+export interface Int8Row extends Row {
+  readonly network: string
+  readonly layer: string
+  readonly batch: number
+  readonly count: number
+  readonly flops: number
+  readonly problem: string
+  readonly f32Kernel: string
+  readonly f32Us: number
+  readonly bf16Kernel: string
+  readonly bf16Us: number
+  readonly int8Kernel: string
+  readonly int8Us: number
+  /** Above 1 where eight bits are faster. */
+  readonly f32ByInt8Low: number
+  readonly f32ByInt8: number
+  readonly f32ByInt8High: number
+  readonly bf16ByInt8Low: number
+  readonly bf16ByInt8: number
+  readonly bf16ByInt8High: number
+}
+
+/** What starting costs: one thing that a process does, and the least that it could be compared with. */
+export interface StartupRow extends Row {
+  readonly what: string
+  readonly msLow: number
+  readonly ms: number
+  readonly msHigh: number
+  /** What is paired with it, of which its time is what lies beyond. */
+  readonly beside: string
+  readonly beyondLow: number
+  readonly beyond: number
+  readonly beyondHigh: number
+}

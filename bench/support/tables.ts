@@ -1,6 +1,6 @@
 import { geometricMean } from './statistics.js'
 import type { Results } from './results.js'
-import type { BusyRow, KernelRow, NetworkRow, OverheadRow, ScaleRow } from './rows.js'
+import type { BusyRow, Int8Row, KernelRow, NetworkRow, OverheadRow, ScaleRow, StartupRow } from './rows.js'
 
 /** Everything that is measured; null where it has not been yet. */
 export interface Figures {
@@ -9,6 +9,8 @@ export interface Figures {
   readonly overhead: Results<OverheadRow> | null
   readonly scale: Results<ScaleRow> | null
   readonly busy: Results<BusyRow> | null
+  readonly int8: Results<Int8Row> | null
+  readonly startup: Results<StartupRow> | null
 }
 
 /** The tables that documents may have, by the name in their markers. */
@@ -21,6 +23,8 @@ export const TABLES: Readonly<Record<string, (figures: Figures) => string>> = {
   overhead: ({ overhead }) => orNothing(overhead, overheadTable),
   scale: ({ scale }) => orNothing(scale, scaleTable),
   busy: ({ busy }) => orNothing(busy, busyTable),
+  int8: ({ int8 }) => orNothing(int8, int8Table),
+  startup: ({ startup }) => orNothing(startup, startupTable),
 }
 
 function orNothing<R extends Results>(results: R | null, table: (results: R) => string): string {
@@ -160,9 +164,21 @@ function convolutionTable({ rows }: Results<KernelRow>): string {
     short(row.us),
     short(row.gflops),
     percent(row.ofGemm),
-    short(row.ratio),
+    percent((row.ofGemm * row.us) / row.directUs),
+    row.firstKernel === row.directKernel ? '' : row.firstKernel,
+    row.firstKernel === row.directKernel ? '' : percent((row.ofGemm * row.us) / row.firstUs),
   ])
-  const titles = ['layer', 'kernel', 'times', 'µs', 'GFLOP/s', 'of the GEMM rate', 'library’s time by ours']
+  const titles = [
+    'layer',
+    'kernel',
+    'times',
+    'µs',
+    'GFLOP/s',
+    'of the GEMM rate',
+    'called directly',
+    'library’s first choice',
+    'called directly',
+  ]
   const mean =
     some.length > 0
       ? `\n\nGeometric mean: ${percent(geometricMean(some.map(({ ofGemm }) => ofGemm)))} of the GEMM rate.`
@@ -224,6 +240,35 @@ function busyTable({ rows }: Results<BusyRow>): string {
     `${percent(row.share)} (${percent(row.shareLow)} to ${percent(row.shareHigh)})`,
   ])
   return markdown(titles, lines, 3)
+}
+
+/** One line a shape, and the geometric means. */
+function int8Table({ rows }: Results<Int8Row>): string {
+  const titles = ['layer', 'times', 'f32, µs', 'bf16, µs', 'int8, µs', 'f32 by int8', 'bf16 by int8']
+  const lines = rows.map((row) => [
+    row.layer,
+    row.count,
+    short(row.f32Us),
+    short(row.bf16Us),
+    short(row.int8Us),
+    spread(row.f32ByInt8Low, row.f32ByInt8, row.f32ByInt8High),
+    spread(row.bf16ByInt8Low, row.bf16ByInt8, row.bf16ByInt8High),
+  ])
+  const [f32, bf16] = (['f32ByInt8', 'bf16ByInt8'] as const).map((column) =>
+    short(geometricMean(rows.map((row) => row[column]))),
+  )
+  return `${markdown(titles, lines)}\n\nGeometric means: f32 by int8 ${f32}, bf16 by int8 ${bf16}.`
+}
+
+function startupTable({ rows }: Results<StartupRow>): string {
+  const titles = ['process', 'ms', 'beside', 'ms beyond it']
+  const lines = rows.map((row) => [
+    row.what,
+    spread(row.msLow, row.ms, row.msHigh),
+    row.beside,
+    spread(row.beyondLow, row.beyond, row.beyondHigh),
+  ])
+  return markdown(titles, lines)
 }
 
 const MARKER = /(<!-- figures: ([\w-]+) -->\n)[^]*?(<!-- end of figures -->)/g

@@ -38,6 +38,7 @@ class AdoptedMemory final : public Memory {
   void* data() const override {
     if (host_) {
       auto device = pool_->allocate(bytes_);
+      const Fetched contents(host_);
       transfer_->upload(device->data(), host_->data(), bytes_);
       device_ = std::move(device);
       host_.reset();

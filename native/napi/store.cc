@@ -1,5 +1,8 @@
 #include "store.h"
 
+#include <cmath>
+
+#include "../file_memory.h"
 #include "../plan_check.h"
 #include "plan_reader.h"
 
@@ -44,10 +47,11 @@ void checkFixed(const Napi::Value& data, const std::string& where) {
 }  // namespace
 
 Napi::Function StoreWrap::define(Napi::Env env) {
-  return DefineClass(
-      env, name,
-      {InstanceMethod<&StoreWrap::defineTensor>("define"), InstanceMethod<&StoreWrap::write>("write"),
-       InstanceMethod<&StoreWrap::read>("read"), InstanceMethod<&StoreWrap::dispose>("dispose")});
+  return DefineClass(env, name,
+                     {InstanceMethod<&StoreWrap::defineTensor>("define"),
+                      InstanceMethod<&StoreWrap::defineFromFile>("defineFromFile"),
+                      InstanceMethod<&StoreWrap::write>("write"), InstanceMethod<&StoreWrap::read>("read"),
+                      InstanceMethod<&StoreWrap::dispose>("dispose")});
 }
 
 StoreWrap::StoreWrap(const Napi::CallbackInfo& info)
@@ -71,6 +75,36 @@ void StoreWrap::defineTensor(const Napi::CallbackInfo& info) {
     const auto memory =
         std::make_shared<ArrayMemory>(info[3], view, Environment::of(info.Env()).mailbox(), device_->meter);
     store->define(tensor, std::move(spec), memory);
+  });
+}
+
+void StoreWrap::defineFromFile(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] {
+    const std::shared_ptr<Store>& store = this->store();
+    if (!info[0].IsNumber())
+      throw Error("INVALID_ARGUMENT", "descriptor: expected a number", "descriptor", "a number");
+    if (!info[2].IsArray())
+      throw Error("INVALID_ARGUMENT", "tensors: expected an array", "tensors", "an array");
+    const auto file = std::make_shared<const SourceFile>(info[0].As<Napi::Number>().Int32Value(),
+                                                         readName(info[1], "path"));
+    const Napi::Array tensors = info[2].As<Napi::Array>();
+    for (uint32_t i = 0; i < tensors.Length(); ++i) {
+      const Napi::Value item = tensors.Get(i);
+      if (!item.IsObject())
+        throw Error("INVALID_ARGUMENT", "tensors: expected objects", "tensors", "objects");
+      const Napi::Object tensor = item.As<Napi::Object>();
+      const std::string name = readName(tensor.Get("name"), "name");
+      TensorSpec spec{DType::f32, readShape(tensor.Get("shape"), name + ".shape")};
+      check(spec, name);
+      const Napi::Value position = tensor.Get("position");
+      const double offset = position.IsNumber() ? position.As<Napi::Number>().DoubleValue() : -1;
+      if (!(offset >= 0 && offset <= 0x1p53 - 1 && offset == std::floor(offset)))
+        throw Error("INVALID_ARGUMENT", name + ".position: expected a number of bytes", name + ".position",
+                    "a number of bytes");
+      const size_t bytes = static_cast<size_t>(elementCount(spec.shape)) * sizeOf(spec.dtype);
+      store->define(name, std::move(spec),
+                    memoryOfFile(file, static_cast<size_t>(offset), bytes, device_->meter));
+    }
   });
 }
 

@@ -19,6 +19,7 @@ class StoreWrap final : public Wrap<StoreWrap> {
 
  private:
   void defineTensor(const Napi::CallbackInfo& info);
+  void defineFromFile(const Napi::CallbackInfo& info);
   Napi::Value write(const Napi::CallbackInfo& info);
   Napi::Value read(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo& info);

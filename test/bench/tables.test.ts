@@ -3,7 +3,15 @@ import type { Results } from '../../bench/support/results.js'
 import type { KernelRow, NetworkRow } from '../../bench/support/rows.js'
 import { fillIn, TABLES, type Figures } from '../../bench/support/tables.js'
 
-const NOTHING: Figures = { networks: null, kernels: null, overhead: null, scale: null, busy: null }
+const NOTHING: Figures = {
+  networks: null,
+  kernels: null,
+  overhead: null,
+  scale: null,
+  busy: null,
+  int8: null,
+  startup: null,
+}
 const machine = { processor: 'ours', date: '2026-01-01' }
 
 function contender(name: string, mode: string, batch: number, ms: number, ratio: number): NetworkRow {

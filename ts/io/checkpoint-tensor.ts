@@ -2,7 +2,7 @@ import { InvalidArgumentError } from '../errors.js'
 import { formatShape, type Shape } from '../tensor.js'
 import { elements, integers, isInteger, itemSize, type CheckpointDType } from './checkpoint-dtype.js'
 import { malformed } from './checkpoint-error.js'
-import { allocate, type Region } from './random-access.js'
+import { allocate, type FilePlace, type Region } from './random-access.js'
 
 /** One tensor of a checkpoint; its elements stay in the file until they are read. */
 export interface CheckpointTensor {
@@ -19,6 +19,11 @@ export interface CheckpointTensor {
    * @throws InvalidArgumentError when the elements are floating-point numbers.
    */
   readInt64(): Promise<BigInt64Array>
+  /**
+   * Where the elements lie in the file exactly as {@link read} gives them, if they do.
+   * @internal
+   */
+  readonly place?: FilePlace | undefined
 }
 
 /** How a tensor lies in a region of bytes. Offset and strides count elements. */
@@ -52,8 +57,8 @@ export function layOut(source: string, layout: TensorLayout): CheckpointTensor {
 
 /** The same tensor under another name. */
 export function renamed(tensor: CheckpointTensor, name: string): CheckpointTensor {
-  const { shape, dtype } = tensor
-  return { name, shape, dtype, read: () => tensor.read(), readInt64: () => tensor.readInt64() }
+  const { shape, dtype, place } = tensor
+  return { name, shape, dtype, place, read: () => tensor.read(), readInt64: () => tensor.readInt64() }
 }
 
 class RegionTensor implements CheckpointTensor {
@@ -95,6 +100,12 @@ class RegionTensor implements CheckpointTensor {
         expected: `at most ${Math.max(stored, MAX_EXPANDED)} elements`,
         got: String(this.#count),
       })
+  }
+
+  get place(): FilePlace | undefined {
+    const { place } = this.#region
+    if (!place || this.dtype !== 'f32' || !this.#contiguous) return undefined
+    return { ...place, position: place.position + 4 * this.#offset }
   }
 
   async read(): Promise<Float32Array> {

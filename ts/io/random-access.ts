@@ -1,3 +1,4 @@
+import { fstatSync, type Stats } from 'node:fs'
 import { open, stat, type FileHandle } from 'node:fs/promises'
 import { DisposedError, FoveaError, OutOfMemoryError } from '../errors.js'
 import { malformed, messageOf } from './checkpoint-error.js'
@@ -5,9 +6,17 @@ import { malformed, messageOf } from './checkpoint-error.js'
 /** Linux and macOS refuse or cut single reads of 2 GiB and more. */
 const LARGEST_READ = 1 << 30
 
+/** A position in a file. */
+export interface FilePlace {
+  readonly file: RandomAccessFile
+  readonly position: number
+}
+
 /** Consecutive bytes that can be read piecewise: a part of a file, or an inflated member of an archive. */
 export interface Region {
   readonly byteLength: number
+  /** Where the bytes lie as they are; absent where they are derived from those of a file. */
+  readonly place?: FilePlace
   /** Fills `target` with the bytes from `offset` on. */
   readInto(target: Uint8Array, offset: number): Promise<void>
 }
@@ -19,6 +28,8 @@ export class RandomAccessFile {
   private constructor(
     readonly path: string,
     readonly size: number,
+    /** Tells the file and its contents from others. */
+    private readonly version: string,
     private readonly handle: FileHandle,
   ) {}
 
@@ -30,7 +41,8 @@ export class RandomAccessFile {
       if (!(await stat(path)).isFile())
         throw malformed(path, 'cannot be read', { expected: 'a file', got: 'something else' })
       handle = await open(path, 'r')
-      return new RandomAccessFile(path, (await handle.stat()).size, handle)
+      const stats = await handle.stat()
+      return new RandomAccessFile(path, stats.size, versionOf(stats), handle)
     } catch (cause) {
       await handle?.close()
       if (cause instanceof FoveaError) throw cause
@@ -66,8 +78,28 @@ export class RandomAccessFile {
     this.#check(start, byteLength, what)
     return {
       byteLength,
+      place: { file: this, position: start },
       readInto: (target, offset) => this.readInto(target, start + offset, what),
     }
+  }
+
+  /** The file's number in this process, while it is open. */
+  get fd(): number {
+    return this.handle.fd
+  }
+
+  /** The same file, open for longer than this one; null when it is not there any more as it was. */
+  async reopen(): Promise<RandomAccessFile | null> {
+    const again = await RandomAccessFile.open(this.path).catch(() => null)
+    if (again?.version === this.version) return again
+    await again?.close()
+    return null
+  }
+
+  /** @throws CheckpointError when the file has changed since it was opened */
+  checkUnchanged(): void {
+    if (versionOf(fstatSync(this.fd)) !== this.version)
+      throw malformed(this.path, 'has changed since its weights were loaded')
   }
 
   async close(): Promise<void> {
@@ -90,10 +122,19 @@ export class RandomAccessFile {
   }
 }
 
+function versionOf({ dev, ino, size, mtimeMs }: Stats): string {
+  return [dev, ino, size, mtimeMs].join(' ')
+}
+
 /** A part of a region, which must hold it. */
 export function slice(region: Region, start: number, byteLength: number): Region {
   if (start === 0 && byteLength === region.byteLength) return region
-  return { byteLength, readInto: (target, offset) => region.readInto(target, start + offset) }
+  const { place } = region
+  return {
+    byteLength,
+    ...(place ? { place: { ...place, position: place.position + start } } : {}),
+    readInto: (target, offset) => region.readInto(target, start + offset),
+  }
 }
 
 /** Runs an allocation of `bytes` bytes, turning the engine's RangeError into an {@link OutOfMemoryError}. */

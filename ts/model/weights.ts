@@ -5,9 +5,11 @@ import { writeSafetensors, type SafetensorsEntry } from '../io/safetensors.js'
 import type { Parameter } from '../nn/module.js'
 import { RandomStream } from '../random.js'
 import type { Device } from '../runtime/device.js'
+import type { TensorInFile } from '../runtime/native.js'
 import type { Store } from '../runtime/store.js'
 import { elementCount, formatShape, sameShape, type Shape } from '../tensor.js'
 import { describeModel } from './description.js'
+import { FileValue, HeldFiles, type HeldFile } from './file-value.js'
 import type { ModelInfo } from './info.js'
 
 /** What {@link Weights.load} did with a checkpoint. */
@@ -26,12 +28,12 @@ export interface LoadReport {
 export type SaveOptions = Pick<Partial<ModelInfo>, 'preprocessing' | 'labels'>
 
 /**
- * The state of one model. It lies in host memory until a program is compiled; from then on it lives in the
- * device's store, which programs share. A second device gets a copy.
+ * The state of one model. It lies in host memory, or in the file that it was loaded from, until a program is
+ * compiled; from then on it lives in the device's store, which programs share. A second device gets a copy.
  */
 export class Weights {
   private readonly byName: ReadonlyMap<string, Parameter>
-  private readonly host = new Map<string, Float32Array>()
+  private readonly host = new Map<string, Float32Array | FileValue>()
   private readonly counters = new Map<string, bigint>()
   private readonly stores = new Map<Device, Promise<Store>>()
   /** Seed of the parameters that nobody loads or sets. */
@@ -67,8 +69,7 @@ export class Weights {
           got: String(data.length),
         },
       )
-    if (this.stores.size === 0) this.host.set(name, data)
-    else for (const store of this.stores.values()) await (await store).write(name, data)
+    await this.replace(name, data)
   }
 
   /**
@@ -78,7 +79,8 @@ export class Weights {
   async get(name: string): Promise<Float32Array> {
     const parameter = this.parameter(name)
     for (const store of this.stores.values()) return (await store).read(name)
-    return this.hostValue(parameter).slice()
+    const value = this.hostValue(parameter)
+    return value instanceof FileValue ? value.read() : value.slice()
   }
 
   /** How many batches a batch norm has seen in training. */
@@ -102,7 +104,9 @@ export class Weights {
   }
 
   /**
-   * Takes over the values of a checkpoint. Nothing changes unless everything could be read.
+   * Takes over the values of a checkpoint. Nothing changes unless everything could be read. Float32 values stay in
+   * their file, from which programs take what they need when they are compiled: it may be replaced, but must not be
+   * overwritten.
    *
    * @param strict - throw when anything is missing, unexpected or of another shape. Default true.
    * @throws CheckpointError listing what does not fit
@@ -113,13 +117,15 @@ export class Weights {
   ): Promise<LoadReport> {
     const { report, found } = this.match(checkpoint)
     if (strict) this.refuseMisfit(checkpoint, report)
-    const values: [string, Float32Array][] = []
+    const values: [string, Float32Array | FileValue][] = []
     const counters: [string, bigint][] = []
+    const files = new HeldFiles()
     for (const [name, tensor] of found)
       if (this.counters.has(name)) counters.push([name, (await tensor.readInt64())[0]!])
-      else values.push([name, await tensor.read()])
+      else if (this.stores.size > 0) values.push([name, await tensor.read()])
+      else values.push([name, (await files.value(tensor)) ?? (await tensor.read())])
     for (const [name, value] of counters) this.counters.set(name, value)
-    for (const [name, data] of values) await this.set(name, data)
+    for (const [name, value] of values) await this.replace(name, value)
     return report
   }
 
@@ -150,10 +156,31 @@ export class Weights {
 
   private upload(device: Device): Promise<Store> {
     const store = device.createStore()
-    for (const parameter of this.arrays())
-      store.define(parameter.name, parameter.shape, this.hostValue(parameter))
+    const inFiles = new Map<HeldFile, TensorInFile[]>()
+    for (const parameter of this.arrays()) {
+      const { name, shape } = parameter
+      const value = this.hostValue(parameter)
+      if (value instanceof FileValue) {
+        const { held, position } = value
+        inFiles.set(held, [...(inFiles.get(held) ?? []), { name, shape, position }])
+      } else store.define(name, shape, value)
+    }
+    for (const [{ file }, tensors] of inFiles) {
+      file.checkUnchanged()
+      store.defineFromFile(file, tensors)
+    }
     this.host.clear()
+    for (const held of inFiles.keys()) held.close()
     return Promise.resolve(store)
+  }
+
+  private async replace(name: string, value: Float32Array | FileValue): Promise<void> {
+    if (this.stores.size === 0) {
+      this.host.set(name, value)
+      return
+    }
+    const data = value instanceof FileValue ? await value.read() : value
+    for (const store of this.stores.values()) await (await store).write(name, data)
   }
 
   private async replicate(device: Device, source: Promise<Store>): Promise<Store> {
@@ -174,7 +201,7 @@ export class Weights {
   }
 
   /** The loaded values, or the initial ones: a function of the seed and the name. */
-  private hostValue({ name, shape, initializer }: Parameter): Float32Array {
+  private hostValue({ name, shape, initializer }: Parameter): Float32Array | FileValue {
     let data = this.host.get(name)
     if (!data) {
       data = new Float32Array(elementCount(shape))

@@ -5,6 +5,7 @@ import {
   AbortError,
   BackendError,
   BusyError,
+  CheckpointError,
   CudaUnavailable,
   DeviceUnavailable,
   DisposedError,
@@ -89,9 +90,18 @@ export interface NativeDevice {
 
 export interface NativeStore {
   define(name: string, dtype: ValueDType, shape: Shape, data: HostArray): void
+  /** Float32 tensors that are read from their places in an open file whenever they are needed. */
+  defineFromFile(descriptor: number, path: string, tensors: readonly TensorInFile[]): void
   write(name: string, data: HostArray): Promise<void>
   read(name: string): Promise<ArrayBuffer>
   dispose(): void
+}
+
+/** A tensor whose little-endian elements lie row-major in a file, from so many bytes on. */
+export interface TensorInFile {
+  readonly name: string
+  readonly shape: Shape
+  readonly position: number
 }
 
 export interface NativeProgram {
@@ -181,6 +191,8 @@ export function typedError(thrown: unknown): unknown {
     Pick<CudaUnavailable, 'reason' | 'searched'>
   if (code === 'CUDA_UNAVAILABLE')
     return new CudaUnavailable(thrown.message, { subject, expected, got, reason, searched, cause: thrown })
+  if (code === 'CHECKPOINT_FORMAT')
+    return new CheckpointError(code, thrown.message, { subject, expected, got, cause: thrown })
   const Class = ERROR_CLASSES[code]
   return Class ? new Class(thrown.message, { subject, expected, got, cause: thrown }) : thrown
 }

@@ -1,5 +1,5 @@
 import type { Shape } from '../tensor.js'
-import { native, nativeAsync, type NativeStore } from './native.js'
+import { native, nativeAsync, type NativeStore, type TensorInFile } from './native.js'
 
 /**
  * Named float32 tensors on a device that outlive programs: parameters, running statistics, optimizer state.
@@ -14,6 +14,18 @@ export class Store {
   /** Adds a tensor. The device may keep `data` itself: do not write to it afterwards. */
   define(name: string, shape: Shape, data: Float32Array): void {
     native(() => this.handle.define(name, 'f32', shape, data))
+  }
+
+  /**
+   * Adds tensors whose elements lie in an open file, which is read whenever they are needed.
+   *
+   * @throws CheckpointError, here or when they are needed, when the file has changed meanwhile
+   */
+  defineFromFile(
+    { fd, path }: { readonly fd: number; readonly path: string },
+    tensors: readonly TensorInFile[],
+  ): void {
+    native(() => this.handle.defineFromFile(fd, path, tensors))
   }
 
   /** Replaces the contents of a tensor, in row-major order. */
