@@ -1,9 +1,7 @@
 #include "allocation.h"
 
-#include <linux/mman.h>
 #include <sys/mman.h>
 
-#include <cstdint>
 #include <cstdlib>
 
 #include "error.h"
@@ -68,18 +66,6 @@ std::shared_ptr<Memory> allocateAligned(size_t bytes, std::shared_ptr<MemoryMete
   auto memory = std::make_shared<AlignedMemory>(bytes, std::move(meter));
   if (!memory->data()) throw outOfMemory(bytes, availableMemory());
   return memory;
-}
-
-void preferLargePages(void* data, size_t bytes) {
-#ifdef MADV_COLLAPSE
-  constexpr uintptr_t page = size_t{2} << 20;
-  constexpr size_t worthwhile = size_t{16} << 20;
-  if (bytes < worthwhile) return;
-  const auto begin = (reinterpret_cast<uintptr_t>(data) + page - 1) / page * page;
-  const auto end = (reinterpret_cast<uintptr_t>(data) + bytes) / page * page;
-  // A kernel that cannot do it leaves small pages, which are slower and no error.
-  madvise(reinterpret_cast<void*>(begin), end - begin, MADV_COLLAPSE);
-#endif
 }
 
 }  // namespace fovea::cpu

@@ -9,8 +9,4 @@ namespace fovea::cpu {
 // before the kernel would kill the process for it.
 std::shared_ptr<Memory> allocateAligned(size_t bytes, std::shared_ptr<MemoryMeter> meter);
 
-// Asks for large pages under memory that was allocated elsewhere, where it is large enough to be worth it.
-// The contents stay.
-void preferLargePages(void* data, size_t bytes);
-
 }  // namespace fovea::cpu

@@ -127,10 +127,7 @@ class CpuBackend final : public Backend {
   void activate() override { team_->activate(threads_); }
 
   std::shared_ptr<Memory> allocate(size_t bytes) override { return allocateAligned(bytes, context_.meter); }
-  std::shared_ptr<Memory> adopt(std::shared_ptr<Memory> host) override {
-    preferLargePages(host->data(), host->bytes());
-    return host;
-  }
+  std::shared_ptr<Memory> adopt(std::shared_ptr<Memory> host) override { return host; }
   TuningTable* tuning() override { return context_.table.get(); }
   LayoutPtr plain(const TensorSpec& spec) override { return plainLayout(spec); }
 

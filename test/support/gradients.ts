@@ -100,7 +100,10 @@ function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
 }
 
 /** The graph under test and the numbers that its leaves have. */
-function record(build: (leaves: Leaves) => Value, { mode = 'training', frozen = [], random = [3, 1, 4, 1] }: CheckOptions) {
+function record(
+  build: (leaves: Leaves) => Value,
+  { mode = 'training', frozen = [], random = [3, 1, 4, 1] }: CheckOptions,
+) {
   const graph = new Graph(mode, new Set(frozen))
   const numbers = new Map<Value, Float32Array | Int32Array>()
   const wanted: Value[] = []
