@@ -114,8 +114,10 @@ test('training changes weights that came from a file as it does others', async (
     const device = await open()
     await logitsOf(model, device)
     const training = { loss: crossEntropy(), optimizer: sgd({ lr: 0.1 }) }
-    using step = await model.compile(device, { batch: 2, training })
-    for (let i = 0; i < 2; i++) await step.run(images(2), Int32Array.of(1, 2))
+    {
+      using step = await model.compile(device, { batch: 2, training })
+      for (let i = 0; i < 2; i++) await step.run(images(2), Int32Array.of(1, 2))
+    }
     results.push([await model.weights.get('conv1.weight'), await logitsOf(model, device)])
   }
   expect(results[0]).toEqual(results[1])
