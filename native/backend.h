@@ -48,10 +48,12 @@ struct Pointers {
 // then on only enqueues.
 class Kernel {
  public:
-  // Output `output` may (or, if `required`, must) lie in the memory of input `input`.
+  // Output `output` may (or, if `required`, must) lie in the memory of input `input`, which may be too small
+  // for it only if the output `grows`.
   struct Alias {
     int output, input;
     bool required;
+    bool grows = false;
   };
 
   virtual ~Kernel() = default;

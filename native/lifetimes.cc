@@ -82,9 +82,10 @@ class Sharing {
     const int input = step.inputs[alias.input], output = step.outputs[alias.output];
     if (input == absent || output == absent) return;
     if (schedule_.home(input) == schedule_.home(output)) return;
-    if (mayTakeOver(step, input, output, time)) {
+    if (mayTakeOver(alias, step, time)) {
       Slot& home = schedule_.slots[schedule_.home(input)];
       schedule_.slots[output].within = schedule_.home(input);
+      home.bytes = std::max(home.bytes, schedule_.slots[output].bytes);
       home.first = std::min(home.first, schedule_.slots[output].first);
       home.last = std::max(home.last, schedule_.slots[output].last);
     } else if (alias.required) {
@@ -92,10 +93,12 @@ class Sharing {
     }
   }
 
-  bool mayTakeOver(const Step& step, int input, int output, int time) const {
+  bool mayTakeOver(const Kernel::Alias& alias, const Step& step, int time) const {
+    const int input = step.inputs[alias.input], output = step.outputs[alias.output];
     const Slot& from = schedule_.slots[schedule_.home(input)];
     const Slot& to = schedule_.slots[output];
-    if (from.kind != Slot::Kind::computed || from.last != time || to.bytes > from.bytes) return false;
+    if (from.kind != Slot::Kind::computed || from.last != time) return false;
+    if (to.bytes > from.bytes && !alias.grows) return false;
     if (to.kind == Slot::Kind::store || to.within != absent || holdsOthers(output)) return false;
     return alone(step, input);
   }

@@ -74,10 +74,14 @@ KernelPtr prepare(const Request& request, const ops::Concat&) {
     inputRow.push_back(bytes);
     outputRow += bytes;
   }
+  // What follows a single row's first part can be put behind it.
+  if (rows == 1) kernel->aliases = {{.output = 0, .input = 0, .required = false, .grows = true}};
+  const int64_t firstPieces = std::ranges::count(pieces, size_t{0}, &Piece::input);
   kernel->body = [=, count = static_cast<int64_t>(pieces.size())](const Pointers& p) {
+    const int64_t first = p.inputs[0] == p.outputs[0] ? firstPieces : 0;
 #pragma omp parallel for collapse(2)
     for (int64_t row = 0; row < rows; ++row)
-      for (int64_t i = 0; i < count; ++i) {
+      for (int64_t i = first; i < count; ++i) {
         const Piece& piece = pieces[i];
         std::memcpy(
             static_cast<char*>(p.outputs[0]) + row * outputRow + piece.to,

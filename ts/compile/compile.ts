@@ -1,4 +1,5 @@
 import type { Graph } from '../graph/graph.js'
+import { appendToConcat } from './append.js'
 import { foldBatchNorm, mergePadding } from './fold.js'
 import { fuseRelu, fuseResidual } from './fuse.js'
 import { lower } from './lower.js'
@@ -12,7 +13,7 @@ export function optimize(graph: Graph, precision: Precision = 'f32'): Graph {
   const fused =
     graph.mode === 'training'
       ? rewrite(padded, fuseRelu)
-      : rewrite(rewrite(rewrite(padded, foldBatchNorm), fuseResidual), fuseRelu)
+      : rewrite(rewrite(rewrite(padded, foldBatchNorm), fuseResidual), fuseRelu, appendToConcat)
   return inPrecision(fused, precision)
 }
 

@@ -50,8 +50,16 @@ export function costOf(
   // A reorder reads as much as it writes.
   if (!instruction) return { problem: null, flops: 0, moved: 2 * entry.bytes }
   const problem = problemOf(instruction, plan)
-  const moved = entry.op === 'reshape' && entry.inPlace ? 0 : bytesOf(problem)
-  return { problem, flops: flopsOf(problem), moved }
+  return { problem, flops: flopsOf(problem), moved: entry.inPlace ? movedInPlace(problem) : bytesOf(problem) }
+}
+
+/** Bytes of an operation that finds its first operand where its result shall be. */
+function movedInPlace(problem: Problem): number {
+  if (problem.op === 'reshape') return 0
+  // What is appended is read and written.
+  if (problem.op === 'concat')
+    return 2 * bytesOf({ ...problem, inputs: problem.inputs.slice(1), outputs: [] })
+  return bytesOf(problem)
 }
 
 /** Phases that are run, in order. */
