@@ -98,6 +98,7 @@ std::vector<Kernel::Alias> updatesOf(const Op&, const Operands& operands) {
   if constexpr (optimizes)
     for (size_t state = 1; state < operands.outputs.size(); ++state) add(state, state + 3);
   if constexpr (std::is_same_v<Op, ops::BatchNormTraining>) add(3, 3), add(4, 4);
+  if constexpr (std::is_same_v<Op, ops::UnscaleGradients>) add(2, 2);
   return aliases;
 }
 
