@@ -257,7 +257,7 @@ struct Program::State {
     liveness.clear();
     try {
       for (size_t i = 0; i < from.size(); ++i)
-        backend.upload(address(from[i]->slot), given[i].data, given[i].bytes);
+        given[i].staging->deliver(address(from[i]->slot));
       execute(order, enqueue);
     } catch (...) {
       backend.synchronize();

@@ -97,7 +97,7 @@ const KERNELS: readonly Kernel[] = [
 ]
 
 for (const mode of ['f32', 'TF32'] as const) {
-  const device = await openTarget(mode === 'TF32' ? { allowTf32: true, tuning: 'fast' } : { tuning: 'fast' })
+  const device = await openTarget({ tuning: 'fast', ...deviceOptionsOf(mode) })
   for (const kernel of KERNELS) if (mode === 'f32' || kernel.flops > 0) await measure(device, kernel, mode)
   device.close()
 }

@@ -126,6 +126,7 @@ class NullBackend final : public Backend {
       throw Error("UNSUPPORTED", "no reorder from " + from->name() + " to " + to->name());
     return std::make_unique<CopyKernel>(std::move(from), std::move(to));
   }
+  std::unique_ptr<Staging> stage(size_t bytes) override { return stageOnHost(bytes); }
   void upload(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
   void download(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
   void synchronize() override {}
