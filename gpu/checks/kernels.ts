@@ -17,6 +17,7 @@ import {
 import { median } from '../../ts/report/quartiles.js'
 import { elementCount, type Shape } from '../../ts/tensor.js'
 import { milliseconds } from '../../bench/support/statistics.js'
+import { deviceOptionsOf } from '../support/mode.js'
 import { keepingInputs } from '../support/plans.js'
 import { report } from '../support/row.js'
 import { openTarget, reduced } from '../support/target.js'
