@@ -82,7 +82,8 @@ class Staging {
   virtual void* data() const = 0;
   // Sets what was filled in on its way. From any thread.
   virtual void send() {}
-  // Lets it arrive at `to`, in device memory, behind all that was enqueued before. From the device's own thread.
+  // Lets it arrive at `to`, in device memory, behind all that was enqueued before. From the device's own
+  // thread.
   virtual void deliver(void* to) = 0;
 };
 

@@ -433,15 +433,15 @@ struct MovingAverage {
   }
 };
 
-using Any = std::variant<Convolution, ConvolutionBackwardData, ConvolutionBackwardWeights, Pooling,
-                         PoolingBackward, AdaptiveAveragePooling, AdaptiveAveragePoolingBackward, BatchNorm,
-                         BatchNormTraining, BatchNormBackward, FoldBatchNorm, LocalResponseNorm,
-                         LocalResponseNormBackward, Linear, LinearBackwardData, LinearBackwardWeights,
-                         Elementwise, ElementwiseBackward, Add, ScaleChannels, ScaleChannelsBackward, Softmax,
-                         SoftmaxBackward, Dropout, RadialBasis, RadialBasisBackward, Concat, Slice,
-                         SliceBackward, SubsamplePad, SubsamplePadBackward, Pad, PadBackward, Reshape,
-                         NormalizeImage, ScatterRows, GatherRows, SoftmaxCrossEntropy, MeanSquaredError,
-                         RadialBasisLoss, Sgd, RmsProp, Adam, ScaleGradient, UnscaleGradients, GradientNorm, Accumulate,
-                         Clear, MovingAverage>;
+using Any =
+    std::variant<Convolution, ConvolutionBackwardData, ConvolutionBackwardWeights, Pooling, PoolingBackward,
+                 AdaptiveAveragePooling, AdaptiveAveragePoolingBackward, BatchNorm, BatchNormTraining,
+                 BatchNormBackward, FoldBatchNorm, LocalResponseNorm, LocalResponseNormBackward, Linear,
+                 LinearBackwardData, LinearBackwardWeights, Elementwise, ElementwiseBackward, Add,
+                 ScaleChannels, ScaleChannelsBackward, Softmax, SoftmaxBackward, Dropout, RadialBasis,
+                 RadialBasisBackward, Concat, Slice, SliceBackward, SubsamplePad, SubsamplePadBackward, Pad,
+                 PadBackward, Reshape, NormalizeImage, ScatterRows, GatherRows, SoftmaxCrossEntropy,
+                 MeanSquaredError, RadialBasisLoss, Sgd, RmsProp, Adam, ScaleGradient, UnscaleGradients,
+                 GradientNorm, Accumulate, Clear, MovingAverage>;
 
 }  // namespace fovea::ops

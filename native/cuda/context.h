@@ -45,9 +45,9 @@ class Context {
   const std::shared_ptr<MemoryPool> pool;
   cudaStream_t stream = nullptr;
   cudaStream_t uploads = nullptr;  // of what the next run reads, while one is at work on `stream`
-  int processors = 0;        // streaming multiprocessors
-  std::string architecture;  // "sm_90"
-  std::string name;          // of the GPU
+  int processors = 0;              // streaming multiprocessors
+  std::string architecture;        // "sm_90"
+  std::string name;                // of the GPU
   const std::shared_ptr<TuningTable> choices = std::make_shared<TuningTable>();
 
  private:

@@ -6,8 +6,8 @@
 
 namespace fovea::cuda {
 
-// Pinned memory on the host, and as much on the GPU, where data waits until the run before is through with what it
-// will take the place of.
+// Pinned memory on the host, and as much on the GPU, where data waits until the run before is through with
+// what it will take the place of.
 class DeviceStaging final : public Staging {
  public:
   DeviceStaging(std::shared_ptr<const Context> context, size_t bytes);

@@ -114,7 +114,7 @@ export interface StepResult {
   readonly updated: boolean
 }
 
-type Inputs = Readonly<Record<string, Float32Array | Int32Array>>
+type Inputs = Record<string, Float32Array | Int32Array>
 
 const AVERAGE = 'average'
 const ACCUMULATED = 'gradient'
@@ -179,13 +179,13 @@ export class TrainingStep extends CompiledProgram {
   ): Promise<StepResult> {
     this.expectShape('images', images.shape, 'input')
     const { accumulate = 1, seed = 0 } = this.options
-    const inputs: Record<string, Float32Array | Int32Array> = {
+    const inputs: Inputs = {
       input: images.data,
       labels: this.checkLabels(labels),
     }
     if (this.shapes.has('random')) inputs.random = randomWords(seed, this.batches)
     const update = ++this.batches % accumulate === 0
-    const result = update ? this.update(inputs, accumulate, signal) : this.accumulate(inputs, signal)
+    const result = this.execute(inputs, update, signal)
     const ended = result.then(
       () => undefined,
       () => undefined,
@@ -201,35 +201,31 @@ export class TrainingStep extends CompiledProgram {
     }
   }
 
-  private async accumulate(inputs: Inputs, signal: AbortSignal | undefined): Promise<StepResult> {
-    const results = await this.program.run(['forward', 'backward'], inputs, ['loss', 'logits'], signal)
-    this.model.weights.countBatch()
-    return { loss: results.loss!.data[0]!, logits: results.logits!, gradientNorm: null, updated: false }
-  }
-
-  private async update(
-    given: Inputs,
-    accumulate: number,
+  private async execute(
+    given: Readonly<Inputs>,
+    update: boolean,
     signal: AbortSignal | undefined,
   ): Promise<StepResult> {
     const { lr, last } = this
-    const { optimizer } = this.options
-    let inputs = given
+    const { optimizer, accumulate = 1 } = this.options
+    const inputs = { ...given }
     if (optimizer.corrections && last) {
-      inputs = Object.fromEntries(Object.entries(given).map(([name, data]) => [name, data.slice()]))
+      for (const [name, data] of Object.entries(given)) inputs[name] = data.slice()
       await last
     }
-    const corrections = optimizer.corrections?.(this.updates + 1) ?? [1, 1]
-    const scalars = Float32Array.of(lr, 1 / accumulate, ...corrections)
+    if (update) {
+      const corrections = optimizer.corrections?.(this.updates + 1) ?? [1, 1]
+      inputs.scalars = Float32Array.of(lr, 1 / accumulate, ...corrections)
+    }
     const results = await this.program.run(
-      ['forward', 'backward', 'update'],
-      { ...inputs, scalars },
-      ['loss', 'logits', 'norm'],
+      update ? ['forward', 'backward', 'update'] : ['forward', 'backward'],
+      inputs,
+      update ? ['loss', 'logits', 'norm'] : ['loss', 'logits'],
       signal,
     )
     this.model.weights.countBatch()
-    const gradientNorm = results.norm!.data[0]! / accumulate
-    const updated = Number.isFinite(gradientNorm)
+    const gradientNorm = results.norm ? results.norm.data[0]! / accumulate : null
+    const updated = gradientNorm !== null && Number.isFinite(gradientNorm)
     if (updated) this.updates++
     return { loss: results.loss!.data[0]!, logits: results.logits!, gradientNorm, updated }
   }
