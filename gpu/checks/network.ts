@@ -20,7 +20,14 @@ import {
   spread,
   withoutDropout,
 } from '../../test/support/step-errors.js'
-import { deviceOptionsOf, isUnsupported, LEAST_ERROR, parseMode, precisionOf, type ComputeMode } from '../support/mode.js'
+import {
+  deviceOptionsOf,
+  isUnsupported,
+  LEAST_ERROR,
+  parseMode,
+  precisionOf,
+  type ComputeMode,
+} from '../support/mode.js'
 import { report, reportBelow } from '../support/row.js'
 import { openTarget } from '../support/target.js'
 

@@ -51,7 +51,10 @@ test('a training begins a step before it takes in the last one', async () => {
   const begun: (() => void)[] = []
   const { run } = TrainingStep.prototype
   let count = 0
-  const spy = vi.spyOn(TrainingStep.prototype, 'run').mockImplementation(async function (this: TrainingStep, ...given) {
+  const spy = vi.spyOn(TrainingStep.prototype, 'run').mockImplementation(async function (
+    this: TrainingStep,
+    ...given
+  ) {
     const number = ++count
     happened.push(`begin ${number}`)
     begun.splice(0).forEach((tell) => tell())

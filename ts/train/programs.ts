@@ -66,7 +66,10 @@ export class Programs {
     if (carried) await carry(step, carried, counters)
     if (!validates) return
     await this.refresh()
-    this.current = { step, validator: await Validator.compile(this.kept, device, { ...validator, precision }) }
+    this.current = {
+      step,
+      validator: await Validator.compile(this.kept, device, { ...validator, precision }),
+    }
   }
 
   /** Brings {@link kept} up to date. */
