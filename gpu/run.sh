@@ -6,7 +6,7 @@
 #   OUT                   where results are written (./out)
 #   FOVEA_GPU_HOME        where bundle and data are unpacked (/tmp/fovea-gpu)
 #   FOVEA_GPU_SECONDS     how long one numbered stage may take (510)
-#   FOVEA_GPU_FROM        the benchmark that bench-rest begins with (0)
+#   FOVEA_GPU_FROM        the case that a stage of benchmarks begins with (0)
 #   FOVEA_GPU_PYTHON      Python with PyTorch (python3)
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)

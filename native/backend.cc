@@ -1,6 +1,8 @@
 #include "backend.h"
 
 #include <charconv>
+#include <cstring>
+#include <new>
 
 #include "cpu/cpu_backend.h"
 #include "cuda/open.h"
@@ -8,6 +10,30 @@
 #include "null/null_backend.h"
 
 namespace fovea {
+namespace {
+
+class HostStaging final : public Staging {
+ public:
+  explicit HostStaging(size_t bytes)
+      : data_(std::make_unique_for_overwrite<std::byte[]>(bytes)), bytes_(bytes) {}
+  void* data() const override { return data_.get(); }
+  void deliver(void* to) override { std::memcpy(to, data_.get(), bytes_); }
+
+ private:
+  std::unique_ptr<std::byte[]> data_;
+  size_t bytes_;
+};
+
+}  // namespace
+
+std::unique_ptr<Staging> stageOnHost(size_t bytes) {
+  try {
+    return std::make_unique<HostStaging>(bytes);
+  } catch (const std::bad_alloc&) {
+    const std::string size = std::to_string(bytes) + " bytes";
+    throw Error("OUT_OF_MEMORY", "no memory for a copy of " + size, "memory", {}, size);
+  }
+}
 
 std::shared_ptr<Backend> openBackend(const std::string& name, const DeviceOptions& options,
                                      std::shared_ptr<MemoryMeter> meter) {

@@ -76,7 +76,20 @@ class Recording {
   virtual void replay() = 0;
 };
 
-// A compute library. All calls come from the device's own thread.
+// Host memory whose contents go to the device while that is at work on something else. It is filled, sent and
+// delivered, in this order and again and again, but not while a delivery may be under way.
+class Staging {
+ public:
+  virtual ~Staging() = default;
+  virtual void* data() const = 0;
+  // Sets what was filled in on its way. From any thread.
+  virtual void send() {}
+  // Lets it arrive at `to`, in device memory, behind all that was enqueued before. From the device's own
+  // thread.
+  virtual void deliver(void* to) = 0;
+};
+
+// A compute library. All calls but `stage` come from the device's own thread.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -95,6 +108,8 @@ class Backend {
   // Host to device, device to host, in the plain layout; both return when done.
   virtual void upload(void* to, const void* from, size_t bytes) = 0;
   virtual void download(void* to, const void* from, size_t bytes) = 0;
+  // Staging memory of so many bytes, on any thread; it keeps alive what it needs.
+  virtual std::unique_ptr<Staging> stage(size_t bytes) = 0;
   // Takes memory out of the processor's caches, for measurements.
   virtual void evict(const void* data, size_t bytes) {}
   // What was found out about kernels' speed; nullptr where nothing is measured.
@@ -114,6 +129,9 @@ struct DeviceOptions {
   bool allowTf32 = false, deterministic = false;
   size_t workspaceLimit = size_t{1} << 30;
 };
+// Staging memory from which a processor takes what it needs where it lies.
+std::unique_ptr<Staging> stageOnHost(size_t bytes);
+
 // "cpu", "cuda:0" and the like, "null". Throws Error DEVICE_UNAVAILABLE for a name that this build does not
 // know and cuda::Unavailable.
 std::shared_ptr<Backend> openBackend(const std::string& name, const DeviceOptions& options,

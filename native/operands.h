@@ -1,8 +1,10 @@
 #pragma once
+#include <new>
 #include <string>
 #include <type_traits>
 
 #include "backend.h"
+#include "error.h"
 
 // What backends do with operands before they choose a kernel, whatever the library.
 namespace fovea {
@@ -11,6 +13,20 @@ namespace fovea {
 std::string shapesOf(const Operands& operands);
 
 bool isFloat(DType dtype);
+
+// Gives every failure of `prepare` the name of what it prepares, and its shapes.
+template <class Prepare>
+auto guarded(const std::string& subject, const std::string& shapes, const Prepare& prepare) {
+  const std::string what = subject + " of " + shapes + ": ";
+  try {
+    return prepare();
+  } catch (const Error& error) {
+    throw Error(error.code, what + error.what(), subject, error.expected,
+                error.got.empty() ? shapes : error.got);
+  } catch (const std::bad_alloc&) {
+    throw Error("OUT_OF_MEMORY", what + "no memory to prepare it", subject, {}, shapes);
+  }
+}
 
 template <class Op, class... List>
 constexpr bool oneOf = (std::is_same_v<Op, List> || ...);

@@ -394,6 +394,23 @@ struct Adam : Optimizer {
     Optimizer::visit(v), v("beta1", beta1), v("beta2", beta2), v("eps", eps), v("decoupled", decoupled);
   }
 };
+// Dynamic loss scaling, for gradients that f16 would round to zero. `lossScale`, f32 [2], is what multiplies
+// the gradients, and how many updates in a row they have been finite.
+// dy, lossScale -> dy times the scale
+struct ScaleGradient : NoAttributes {
+  static constexpr const char* name = "scaleGradient";
+};
+// scalars, norm, lossScale -> scalars with a factor that takes the scale out of gradients, the norm without
+// it, lossScale (in place). Where the norm is not finite, the scale is halved for the next step; it is
+// doubled after `interval` updates in a row.
+struct UnscaleGradients {
+  static constexpr const char* name = "unscaleGradients";
+  int64_t interval = 2000;
+  template <class V>
+  void visit(V&& v) {
+    v("interval", interval);
+  }
+};
 // any number of gradients -> their joint l2 norm [1]; not finite where any element is not
 struct GradientNorm : NoAttributes {
   static constexpr const char* name = "gradientNorm";
@@ -416,14 +433,15 @@ struct MovingAverage {
   }
 };
 
-using Any = std::variant<Convolution, ConvolutionBackwardData, ConvolutionBackwardWeights, Pooling,
-                         PoolingBackward, AdaptiveAveragePooling, AdaptiveAveragePoolingBackward, BatchNorm,
-                         BatchNormTraining, BatchNormBackward, FoldBatchNorm, LocalResponseNorm,
-                         LocalResponseNormBackward, Linear, LinearBackwardData, LinearBackwardWeights,
-                         Elementwise, ElementwiseBackward, Add, ScaleChannels, ScaleChannelsBackward, Softmax,
-                         SoftmaxBackward, Dropout, RadialBasis, RadialBasisBackward, Concat, Slice,
-                         SliceBackward, SubsamplePad, SubsamplePadBackward, Pad, PadBackward, Reshape,
-                         NormalizeImage, ScatterRows, GatherRows, SoftmaxCrossEntropy, MeanSquaredError,
-                         RadialBasisLoss, Sgd, RmsProp, Adam, GradientNorm, Accumulate, Clear, MovingAverage>;
+using Any =
+    std::variant<Convolution, ConvolutionBackwardData, ConvolutionBackwardWeights, Pooling, PoolingBackward,
+                 AdaptiveAveragePooling, AdaptiveAveragePoolingBackward, BatchNorm, BatchNormTraining,
+                 BatchNormBackward, FoldBatchNorm, LocalResponseNorm, LocalResponseNormBackward, Linear,
+                 LinearBackwardData, LinearBackwardWeights, Elementwise, ElementwiseBackward, Add,
+                 ScaleChannels, ScaleChannelsBackward, Softmax, SoftmaxBackward, Dropout, RadialBasis,
+                 RadialBasisBackward, Concat, Slice, SliceBackward, SubsamplePad, SubsamplePadBackward, Pad,
+                 PadBackward, Reshape, NormalizeImage, ScatterRows, GatherRows, SoftmaxCrossEntropy,
+                 MeanSquaredError, RadialBasisLoss, Sgd, RmsProp, Adam, ScaleGradient, UnscaleGradients,
+                 GradientNorm, Accumulate, Clear, MovingAverage>;
 
 }  // namespace fovea::ops

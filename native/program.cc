@@ -295,8 +295,7 @@ struct Program::State {
     live = liveness.save();
     liveness.clear();
     try {
-      for (size_t i = 0; i < from.size(); ++i)
-        backend.upload(address(from[i]->slot), given[i].data, given[i].bytes);
+      for (size_t i = 0; i < from.size(); ++i) given[i].staging->deliver(address(from[i]->slot));
       execute(order, enqueue);
     } catch (...) {
       backend.synchronize();

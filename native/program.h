@@ -31,7 +31,7 @@ class Program {
 
   struct Input {
     std::string name;
-    const void* data;
+    Staging* staging;  // was sent
     size_t bytes;
   };
   struct Output {

@@ -8,7 +8,7 @@ import { sgd } from '../../ts/train/optimizer.js'
 import { elementCount, tensor } from '../../ts/tensor.js'
 import type { PhaseName } from '../../ts/compile/plan.js'
 import { milliseconds } from '../../bench/support/statistics.js'
-import { isUnsupported, modeOptions, parseMode } from '../support/mode.js'
+import { deviceOptionsOf, isUnsupported, parseMode, precisionOf } from '../support/mode.js'
 import { insistingOn, keepingInputs } from '../support/plans.js'
 import { report } from '../support/row.js'
 import { openTarget, reduced } from '../support/target.js'
@@ -23,7 +23,7 @@ const network = parseModelName(networkText!)
 const batch = Number(batchText)
 const mode = parseMode(modeText)
 const row = { check: 'measured', name: network, mode }
-const device = await openTarget({ tuning: 'fast', ...(mode === 'TF32' ? { allowTf32: true } : {}) })
+const device = await openTarget({ tuning: 'fast', ...deviceOptionsOf(mode) })
 await measure().catch((error: unknown) => {
   if (!isUnsupported(error)) throw error
   report({ ...row, status: 'skip', note: (error as Error).message })
@@ -36,7 +36,7 @@ async function measure(): Promise<void> {
   const { channels, size: own, fixed } = model.info.input
   const size = reduced && !fixed ? 64 : own
   const begin = performance.now()
-  const options = { batch, size, ...modeOptions(mode) }
+  const options = { batch, size, precision: precisionOf(mode) }
   const images = tensor(
     new Float32Array(elementCount([batch, channels, size, size])).map((_, i) => 1.7 * Math.sin(i * 0.37)),
     [batch, channels, size, size],

@@ -17,6 +17,7 @@ import {
 import { median } from '../../ts/report/quartiles.js'
 import { elementCount, type Shape } from '../../ts/tensor.js'
 import { milliseconds } from '../../bench/support/statistics.js'
+import { deviceOptionsOf } from '../support/mode.js'
 import { keepingInputs } from '../support/plans.js'
 import { report } from '../support/row.js'
 import { openTarget, reduced } from '../support/target.js'
@@ -97,7 +98,7 @@ const KERNELS: readonly Kernel[] = [
 ]
 
 for (const mode of ['f32', 'TF32'] as const) {
-  const device = await openTarget(mode === 'TF32' ? { allowTf32: true, tuning: 'fast' } : { tuning: 'fast' })
+  const device = await openTarget({ tuning: 'fast', ...deviceOptionsOf(mode) })
   for (const kernel of KERNELS) if (mode === 'f32' || kernel.flops > 0) await measure(device, kernel, mode)
   device.close()
 }

@@ -20,7 +20,14 @@ import {
   spread,
   withoutDropout,
 } from '../../test/support/step-errors.js'
-import { isUnsupported, LEAST_ERROR, modeOptions, parseMode, type ComputeMode } from '../support/mode.js'
+import {
+  deviceOptionsOf,
+  isUnsupported,
+  LEAST_ERROR,
+  parseMode,
+  precisionOf,
+  type ComputeMode,
+} from '../support/mode.js'
 import { report, reportBelow } from '../support/row.js'
 import { openTarget } from '../support/target.js'
 
@@ -57,7 +64,7 @@ const F16_SCALE = 1024
 const name = parseModelName(process.argv[2]!)
 const mode = parseMode(process.argv[3])
 const reference = readReference(name)
-const device = await openTarget(mode === 'TF32' ? { allowTf32: true } : {})
+const device = await openTarget(deviceOptionsOf(mode))
 await guarded('logits', () => evaluation(device, reference))
 const { train } = reference
 if (train) await guarded('training step', () => step(device, reference, train))
@@ -80,7 +87,7 @@ async function evaluation(device: Device, { eval: expected, seed }: Reference): 
   const net = await model.compile(device, {
     batch: shape[0]!,
     size: [shape[2]!, shape[3]!],
-    ...modeOptions(mode),
+    precision: precisionOf(mode),
   })
   const { logits } = await net.predict(fixtureImage(expected.image.name, shape, seed))
   const bound = mode === 'f32' && usesWinograd(net.describe()) ? WINOGRAD_LOGITS : LOGITS[mode]
@@ -109,7 +116,7 @@ async function step(device: Device, { seed }: Reference, train: TrainingReferenc
     batch: shape[0]!,
     size: [shape[2]!, shape[3]!],
     training: true,
-    ...modeOptions(mode),
+    precision: precisionOf(mode),
   })
   const scale = mode === 'f16' ? F16_SCALE : 1
   const { output, backward } = await program.forward(fixtureImage(imageName, shape, seed))

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { createModel } from '../../models/index.js'
 import { openDataset } from '../../ts/data/datasets/open.js'
 import { evaluate, type EvaluateOptions } from '../../ts/evaluate/index.js'
-import { isUnsupported, modeOptions, parseMode } from '../support/mode.js'
+import { deviceOptionsOf, isUnsupported, parseMode, precisionOf } from '../support/mode.js'
 import { insistingOn } from '../support/plans.js'
 import { report } from '../support/row.js'
 import { openTarget, reduced } from '../support/target.js'
@@ -33,7 +33,7 @@ else
   })
 
 async function run(): Promise<void> {
-  const device = await openTarget(mode === 'TF32' ? { allowTf32: true } : {})
+  const device = await openTarget(deviceOptionsOf(mode))
   const { device: target } = insistingOn(device, mode)
   const model = createModel('resnet20')
   await model.load(
@@ -43,7 +43,7 @@ async function run(): Promise<void> {
     device: target,
     batch: reduced ? 20 : 100,
     ...(reduced ? { limit: 40 } : {}),
-    ...modeOptions(mode),
+    precision: precisionOf(mode),
   }
   const { correct, images } = await evaluate(
     model,

@@ -57,6 +57,8 @@ def training(job, model, images, labels):
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, fused=DEVICE == "cuda")
     forward = torch.compile(model) if job["kind"] == "compile" else model
     weight = AUXILIARY.get(network, 0.0)
+    # Does nothing where it is not enabled.
+    scaler = torch.amp.GradScaler(DEVICE, enabled=mode == "f16")
 
     def body():
         # A graph writes gradients where it wrote them when it was captured.
@@ -68,8 +70,9 @@ def training(job, model, images, labels):
                 loss = F.cross_entropy(logits, labels) + weight * sum(F.cross_entropy(h, labels) for h in heads)
             else:
                 loss = F.cross_entropy(out, labels)
-        loss.backward()
-        optimizer.step()
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
         return loss
 
     return body

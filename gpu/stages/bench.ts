@@ -52,26 +52,32 @@ interface Part {
 const CORE = ['resnet50', 'vgg16', 'densenet121'] as const
 const OTHERS = ['googlenet', 'inception_v3', 'alexnet'] as const
 
-/** How fast the core set is, each beside PyTorch on the same GPU in the same minute; then torch.compile. */
+/** How fast the core set is, each beside PyTorch on the same GPU in the same minute; then torch.compile. It goes on from case `FOVEA_GPU_FROM`. */
 export async function bench(stage: Stage): Promise<void> {
   await stage.peer('ceilings', [], { seconds: 90 })
   const core = casesOf(CORE, ['bf16', 'f32'], [1, 256], [64])
   const parts: readonly Part[] = reduced
     ? [
         { cases: casesOf(['resnet20'], ['f32', 'bf16'], [1], [2]), kinds: ['eager', 'graph'] },
+        { cases: casesOf(['resnet20'], ['TF32', 'f16'], [], [2]), kinds: ['eager'] },
         { cases: casesOf(['resnet18'], ['f32'], [1], []), kinds: ['eager'] },
       ]
     : [
         { cases: core, kinds: ['eager', 'graph'] },
+        { cases: casesOf(CORE, ['TF32', 'f16'], [], [64]), kinds: ['eager', 'graph'] },
         { cases: core.filter(({ mode, batch }) => mode === 'bf16' && batch > 1), kinds: ['compile'] },
       ]
-  await run(stage, parts, 0)
+  await run(stage, parts)
   await stage.check('kernels', [], { seconds: 90, counts: false })
 }
 
 /** All other networks, batches and modes. It goes on from case `FOVEA_GPU_FROM`. */
 export async function benchRest(stage: Stage): Promise<void> {
-  const done = new Set(casesOf(CORE, ['bf16', 'f32'], [1, 256], [64]).map((one) => JSON.stringify(one)))
+  const measured = [
+    ...casesOf(CORE, ['bf16', 'f32'], [1, 256], [64]),
+    ...casesOf(CORE, ['TF32', 'f16'], [], [64]),
+  ]
+  const done = new Set(measured.map((one) => JSON.stringify(one)))
   const cases = [
     ...casesOf(CORE, ['TF32', 'f16'], [1, 256], [64]),
     ...casesOf(OTHERS, ['bf16', 'f32'], [1, 256], [64]),
@@ -81,10 +87,11 @@ export async function benchRest(stage: Stage): Promise<void> {
     return !done.has(key) && done.add(key)
   })
   const all = reduced ? casesOf(['alexnet'], ['TF32'], [1], []) : cases
-  await run(stage, [{ cases: all, kinds: ['eager', 'graph'] }], Number(process.env.FOVEA_GPU_FROM ?? 0))
+  await run(stage, [{ cases: all, kinds: ['eager', 'graph'] }])
 }
 
-async function run(stage: Stage, parts: readonly Part[], from: number): Promise<void> {
+async function run(stage: Stage, parts: readonly Part[]): Promise<void> {
+  const from = Number(process.env.FOVEA_GPU_FROM ?? 0)
   const peer = new Peer((text) => {
     stage.log(text)
   })

@@ -1,4 +1,5 @@
-import type { Device } from '../../ts/runtime/device.js'
+import type { Precision } from '../../ts/compile/precision.js'
+import type { Device, DeviceOptions } from '../../ts/runtime/device.js'
 
 /** How numbers are computed. */
 export type ComputeMode = 'f32' | 'TF32' | 'bf16' | 'f16'
@@ -11,17 +12,14 @@ export function parseMode(text: string | undefined): ComputeMode {
   return mode
 }
 
-/** Options of compiling a model that ask for a mode. */
-export function modeOptions(mode: ComputeMode): object {
-  switch (mode) {
-    case 'f32':
-      return {}
-    case 'TF32':
-      return { allowTf32: true }
-    case 'bf16':
-    case 'f16':
-      return { precision: mode }
-  }
+/** Element type of activations in a mode. */
+export function precisionOf(mode: ComputeMode): Precision {
+  return mode === 'TF32' ? 'f32' : mode
+}
+
+/** What a device is opened with for a mode. */
+export function deviceOptionsOf(mode: ComputeMode): DeviceOptions {
+  return { allowTf32: mode === 'TF32' }
 }
 
 /** Whether an error says that this build has no such mode. */

@@ -1,4 +1,4 @@
-import { Device, type DeviceName } from '../../ts/runtime/device.js'
+import { Device, type DeviceName, type DeviceOptions } from '../../ts/runtime/device.js'
 
 /** What stands in for a GPU, where the suite is only rehearsed. */
 export type Rehearsal = 'cpu' | 'simulated'
@@ -17,6 +17,6 @@ export const reduced = rehearsal !== null
 export const deviceName: DeviceName = rehearsal === 'cpu' ? 'cpu' : 'cuda'
 
 /** Opens what the suite runs on. */
-export function openTarget(options: object = {}): Promise<Device> {
+export function openTarget(options: DeviceOptions = {}): Promise<Device> {
   return Device.open(deviceName, options)
 }

@@ -103,6 +103,17 @@ KernelPtr prepareTyped(const Context& context, const Op& op, const Operands& ope
   return prepared(typed(operands, DType::f32, retyped));
 }
 
+// The library's errors as ours.
+template <class Prepare>
+KernelPtr typedErrors(const Prepare& prepare) {
+  try {
+    return prepare();
+  } catch (const dnnl::error& error) {
+    throw Error(codeOf(error.status),
+                std::string(error.what()) + " (oneDNN status " + std::to_string(error.status) + ")");
+  }
+}
+
 class CpuBackend final : public Backend {
  public:
   CpuBackend(const DeviceOptions& options, std::shared_ptr<MemoryMeter> meter)
@@ -135,41 +146,26 @@ class CpuBackend final : public Backend {
     activate();
     const std::string op = nameOf(instruction.attributes);
     return guarded(instruction.path.empty() ? op : op + " " + instruction.path, shapesOf(operands), [&] {
-      return std::visit([&](const auto& op) { return prepareTyped(context_, op, operands); },
-                        instruction.attributes);
+      return typedErrors([&] {
+        return std::visit([&](const auto& op) { return prepareTyped(context_, op, operands); },
+                          instruction.attributes);
+      });
     });
   }
 
   std::unique_ptr<Kernel> reorder(const TensorSpec& spec, LayoutPtr from, LayoutPtr to) override {
     activate();
     return guarded("reorder", format(spec.shape) + " " + from->name() + " -> " + to->name(),
-                   [&] { return prepareReorder(context_, spec, from, to); });
+                   [&] { return typedErrors([&] { return prepareReorder(context_, spec, from, to); }); });
   }
 
+  std::unique_ptr<Staging> stage(size_t bytes) override { return stageOnHost(bytes); }
   void upload(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
   void download(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
   void synchronize() override { context_.stream.wait(); }
   void evict(const void* data, size_t bytes) override { cpu::evict(data, bytes); }
 
  private:
-  // Gives every failure the instruction's name and shapes.
-  template <class Prepare>
-  static KernelPtr guarded(const std::string& subject, const std::string& shapes, const Prepare& prepare) {
-    const auto failure = [&](const std::string& code, const std::string& reason) {
-      return Error(code, subject + " of " + shapes + ": " + reason, subject, {}, shapes);
-    };
-    try {
-      return prepare();
-    } catch (const dnnl::error& error) {
-      throw failure(codeOf(error.status),
-                    std::string(error.what()) + " (oneDNN status " + std::to_string(error.status) + ")");
-    } catch (const Error& error) {
-      throw failure(error.code, error.what());
-    } catch (const std::bad_alloc&) {
-      throw failure("OUT_OF_MEMORY", "no memory to prepare it");
-    }
-  }
-
   int threads_;
   std::shared_ptr<ThreadTeam> team_ = ThreadTeam::shared();
   Context context_;

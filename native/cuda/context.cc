@@ -39,12 +39,24 @@ Context::Context(std::shared_ptr<const Libraries> given, int device, const Setti
   architecture = "sm_" + std::to_string(attributeOf(*libraries, cudaDevAttrComputeCapabilityMajor, device)) +
                  std::to_string(attributeOf(*libraries, cudaDevAttrComputeCapabilityMinor, device));
   name = nameOf(*libraries, device);
+  openStreams();
+}
+
+// Both or none: what a constructor leaves half done no destructor ends.
+void Context::openStreams() {
   FOVEA_CUDA_CALL(*libraries, runtime, cudaStreamCreateWithFlags, &stream, cudaStreamNonBlocking);
+  try {
+    FOVEA_CUDA_CALL(*libraries, runtime, cudaStreamCreateWithFlags, &uploads, cudaStreamNonBlocking);
+  } catch (...) {
+    libraries->runtime.cudaStreamDestroy(stream);
+    throw;
+  }
 }
 
 Context::~Context() {
   const UsingDevice use(*libraries, device);
   libraries->runtime.cudaStreamSynchronize(stream);
+  libraries->runtime.cudaStreamDestroy(uploads);
   modules_.clear();
   if (cudnn_) libraries->cudnn.cudnnDestroy(cudnn_);
   if (cublas_) libraries->cublas.cublasDestroy_v2(cublas_);

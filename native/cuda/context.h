@@ -17,7 +17,7 @@ struct Settings {
 };
 
 // One GPU as one device object uses it: a stream, the libraries' handles, memory and code. Everything but the
-// memory pool and the choices is used from the device's own thread, after `activate`.
+// memory pool, the uploads and the choices is used from the device's own thread, after `activate`.
 class Context {
  public:
   Context(std::shared_ptr<const Libraries> libraries, int device, const Settings& settings,
@@ -44,12 +44,15 @@ class Context {
   const Settings settings;
   const std::shared_ptr<MemoryPool> pool;
   cudaStream_t stream = nullptr;
-  int processors = 0;        // streaming multiprocessors
-  std::string architecture;  // "sm_90"
-  std::string name;          // of the GPU
+  cudaStream_t uploads = nullptr;  // of what the next run reads, while one is at work on `stream`
+  int processors = 0;              // streaming multiprocessors
+  std::string architecture;        // "sm_90"
+  std::string name;                // of the GPU
   const std::shared_ptr<TuningTable> choices = std::make_shared<TuningTable>();
 
  private:
+  void openStreams();
+
   mutable std::map<std::string, std::shared_ptr<const Module>> modules_;
   mutable cudnnHandle_t cudnn_ = nullptr;
   mutable cublasHandle_t cublas_ = nullptr;

@@ -39,6 +39,29 @@ class Edges {
   int top_, left_;
 };
 
+// Room in scratch for an image with the padding that cuDNN cannot add by itself.
+class PaddedImage {
+ public:
+  PaddedImage(const Request& request, const TensorSpec& image, const PaddedGeometry& geometry,
+              Scratch& scratch) {
+    if (!geometry.padded) return;
+    edges_ = std::make_shared<Edges>(request, image, geometry);
+    offset_ = scratch.addBytes(edges_->bytes(image.dtype));
+  }
+
+  explicit operator bool() const { return edges_ != nullptr; }
+  // Where the plan finds the image: in scratch, or `plain` where no padding is to be added.
+  void* place(const Pointers& p, void* plain) const {
+    return edges_ ? scratchAt<std::byte>(p, offset_) : plain;
+  }
+  void add(const Pointers& p, const void* image) const { edges_->add(image, place(p, nullptr)); }
+  void cut(const Pointers& p, void* image) const { edges_->cut(place(p, nullptr), image); }
+
+ private:
+  std::shared_ptr<const Edges> edges_;
+  size_t offset_ = 0;
+};
+
 // An execution plan with work of our own before and behind it.
 class ConvolutionKernel final : public Kernel {
  public:
@@ -145,20 +168,15 @@ KernelPtr prepare(const Request& request, const ops::Convolution& op) {
   const bool fused = chosen.formulation < plain;
   if (!fused && additions.any() && !epilogue) openEpilogue();
   Scratch scratch;
-  std::shared_ptr<const Edges> edges;
-  size_t padded = 0;
-  if (geometry.padded) {
-    edges = std::make_shared<Edges>(request, x, geometry);
-    padded = scratch.addBytes(edges->bytes(x.dtype));
-  }
+  const PaddedImage padded(request, x, geometry, scratch);
   auto kernel = kernelOf(request, std::move(chosen), formulations, scratch,
                          fused             ? "+fused"
                          : additions.any() ? "+fovea:epilogue"
                                            : "");
-  kernel->address = [padding = geometry.padded, padded](int64_t number, const Pointers& p) -> void* {
+  kernel->address = [padded](int64_t number, const Pointers& p) -> void* {
     switch (number) {
       case xNumber:
-        return padding ? scratchAt<std::byte>(p, padded) : p.inputs[0];
+        return padded.place(p, p.inputs[0]);
       case weightNumber:
         return p.inputs[1];
       case biasNumber:
@@ -169,10 +187,7 @@ KernelPtr prepare(const Request& request, const ops::Convolution& op) {
         return p.outputs[0];
     }
   };
-  if (edges)
-    kernel->before = [edges, padded](const Pointers& p) {
-      edges->add(p.inputs[0], scratchAt<std::byte>(p, padded));
-    };
+  if (padded) kernel->before = [padded](const Pointers& p) { padded.add(p, p.inputs[0]); };
   if (!fused && epilogue)
     kernel->after = [epilogue](const Pointers& p) {
       epilogue->enqueue(p.outputs[0], in(p, 2), in(p, 3), p.outputs[0]);
@@ -190,22 +205,14 @@ KernelPtr prepare(const Request& request, const ops::ConvolutionBackwardData& op
   Chosen chosen = chooseEngine(request.context, keyOf(op.name, op, dx, weight, dy), formulations,
                                {dy.dtype == DType::f32, false}, xNumber);
   Scratch scratch;
-  std::shared_ptr<const Edges> edges;
-  size_t padded = 0;
-  if (geometry.padded) {
-    edges = std::make_shared<Edges>(request, dx, geometry);
-    padded = scratch.addBytes(edges->bytes(dx.dtype));
-  }
+  const PaddedImage padded(request, dx, geometry, scratch);
   auto kernel = kernelOf(request, std::move(chosen), formulations, scratch, "");
-  kernel->address = [padding = geometry.padded, padded](int64_t number, const Pointers& p) -> void* {
+  kernel->address = [padded](int64_t number, const Pointers& p) -> void* {
     if (number == yNumber) return p.inputs[0];
     if (number == weightNumber) return p.inputs[1];
-    return padding ? scratchAt<std::byte>(p, padded) : p.outputs[0];
+    return padded.place(p, p.outputs[0]);
   };
-  if (edges)
-    kernel->after = [edges, padded](const Pointers& p) {
-      edges->cut(scratchAt<std::byte>(p, padded), p.outputs[0]);
-    };
+  if (padded) kernel->after = [padded](const Pointers& p) { padded.cut(p, p.outputs[0]); };
   return kernel;
 }
 
@@ -219,25 +226,17 @@ KernelPtr prepare(const Request& request, const ops::ConvolutionBackwardWeights&
   Chosen chosen = chooseEngine(request.context, keyOf(op.name, op, x, dweight, dy), formulations,
                                {x.dtype == DType::f32, false}, weightNumber);
   Scratch scratch;
-  std::shared_ptr<const Edges> edges;
-  size_t padded = 0;
-  if (geometry.padded) {
-    edges = std::make_shared<Edges>(request, x, geometry);
-    padded = scratch.addBytes(edges->bytes(x.dtype));
-  }
+  const PaddedImage padded(request, x, geometry, scratch);
   std::shared_ptr<const ChannelSums> sums;
   if (request.hasOutput(1))
     sums = std::make_shared<ChannelSums>(request, rowsOf(dy), dy.dtype, request.output(1).dtype, scratch);
   auto kernel = kernelOf(request, std::move(chosen), formulations, scratch, "");
-  kernel->address = [padding = geometry.padded, padded](int64_t number, const Pointers& p) -> void* {
+  kernel->address = [padded](int64_t number, const Pointers& p) -> void* {
     if (number == yNumber) return p.inputs[1];
     if (number == weightNumber) return p.outputs[0];
-    return padding ? scratchAt<std::byte>(p, padded) : p.inputs[0];
+    return padded.place(p, p.inputs[0]);
   };
-  if (edges)
-    kernel->before = [edges, padded](const Pointers& p) {
-      edges->add(p.inputs[0], scratchAt<std::byte>(p, padded));
-    };
+  if (padded) kernel->before = [padded](const Pointers& p) { padded.add(p, p.inputs[0]); };
   if (sums) kernel->after = [sums](const Pointers& p) { sums->enqueue(p.inputs[1], p, p.outputs[1]); };
   return kernel;
 }

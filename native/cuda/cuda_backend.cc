@@ -5,6 +5,7 @@
 #include "operands.h"
 #include "plan_check.h"
 #include "recording.h"
+#include "staging.h"
 #include "status.h"
 #include "transfer.h"
 
@@ -93,6 +94,9 @@ class CudaBackend final : public Backend {
                    [&] { return prepareReorder(context_, spec, from, to); });
   }
 
+  std::unique_ptr<Staging> stage(size_t bytes) override {
+    return std::make_unique<DeviceStaging>(context_, bytes);
+  }
   void upload(void* to, const void* from, size_t bytes) override { transfer_->upload(to, from, bytes); }
   void download(void* to, const void* from, size_t bytes) override { transfer_->download(to, from, bytes); }
   void synchronize() override { context_->synchronize(); }
@@ -102,20 +106,6 @@ class CudaBackend final : public Backend {
   TuningTable* tuning() override { return context_->choices.get(); }
 
  private:
-  // Gives every failure the instruction's name and shapes.
-  template <class Prepare>
-  static KernelPtr guarded(const std::string& subject, const std::string& shapes, const Prepare& prepare) {
-    try {
-      return prepare();
-    } catch (const Error& error) {
-      throw Error(error.code, subject + " of " + shapes + ": " + error.what(), subject, error.expected,
-                  error.got.empty() ? shapes : error.got);
-    } catch (const std::bad_alloc&) {
-      throw Error("OUT_OF_MEMORY", subject + " of " + shapes + ": no memory to prepare it", subject, {},
-                  shapes);
-    }
-  }
-
   std::shared_ptr<const Context> context_;
   std::shared_ptr<Transfer> transfer_;
 };

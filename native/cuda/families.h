@@ -64,6 +64,9 @@ KernelPtr prepare(const Request&, const ops::RadialBasisLoss&);
 KernelPtr prepare(const Request&, const ops::Sgd&);
 KernelPtr prepare(const Request&, const ops::RmsProp&);
 KernelPtr prepare(const Request&, const ops::Adam&);
+// loss_scaling.cc
+KernelPtr prepare(const Request&, const ops::ScaleGradient&);
+KernelPtr prepare(const Request&, const ops::UnscaleGradients&);
 // gradients.cc
 KernelPtr prepare(const Request&, const ops::GradientNorm&);
 KernelPtr prepare(const Request&, const ops::Accumulate&);

@@ -41,7 +41,7 @@ struct ProgramWrap::Run {
   std::vector<std::string> phases;
   std::vector<Program::Input> inputs;
   std::vector<Program::Output> outputs;
-  std::unique_ptr<Staging> staging;
+  std::unique_ptr<Copies> copies;
 };
 
 Napi::Function ProgramWrap::define(Napi::Env env) {
@@ -82,16 +82,16 @@ const std::shared_ptr<Program>& ProgramWrap::program() const {
   return program_;
 }
 
-std::unique_ptr<ProgramWrap::Staging> ProgramWrap::takeStaging() {
+std::unique_ptr<ProgramWrap::Copies> ProgramWrap::takeCopies() {
   if (pool_->empty()) {
-    auto staging = std::make_unique<Staging>();
-    staging->inputs.resize(inputs_.size());
-    staging->outputs.resize(outputs_.size());
-    return staging;
+    auto copies = std::make_unique<Copies>();
+    copies->inputs.resize(inputs_.size());
+    copies->outputs.resize(outputs_.size());
+    return copies;
   }
-  auto staging = std::move(pool_->back());
+  auto copies = std::move(pool_->back());
   pool_->pop_back();
-  return staging;
+  return copies;
 }
 
 void ProgramWrap::readInputs(const Napi::Value& value, Run& run) const {
@@ -102,9 +102,10 @@ void ProgramWrap::readInputs(const Napi::Value& value, Run& run) const {
     const HostView view = viewOf(source.Get(input), input);
     const size_t bytes = inputs_[index].bytes;
     checkBytes(input, bytes, view.bytes);
-    HostBuffer& copy = run.staging->inputs[index];
-    if (!copy) copy = allocateHost(bytes);
-    std::memcpy(copy.get(), view.data, bytes);
+    std::unique_ptr<Staging>& copy = run.copies->inputs[index];
+    if (!copy) copy = device_->backend->stage(bytes);
+    std::memcpy(copy->data(), view.data, bytes);
+    copy->send();
     run.inputs.push_back({input, copy.get(), bytes});
   }
 }
@@ -112,7 +113,7 @@ void ProgramWrap::readInputs(const Napi::Value& value, Run& run) const {
 void ProgramWrap::readOutputs(const Napi::Value& value, Run& run) const {
   for (const std::string& output : readNames(value, "outputs")) {
     const size_t index = indexOf(outputs_, output, "output");
-    HostBuffer& copy = run.staging->outputs[index];
+    HostBuffer& copy = run.copies->outputs[index];
     if (!copy) copy = allocateHost(outputs_[index].bytes);
     run.outputs.push_back({output, copy.get(), outputs_[index].bytes});
   }
@@ -130,7 +131,7 @@ Napi::Value ProgramWrap::run(const Napi::CallbackInfo& info) {
     const auto run = std::make_shared<Run>();
     run->program = program();
     run->phases = readNames(info[0], "phases");
-    run->staging = takeStaging();
+    run->copies = takeCopies();
     readInputs(info[1], *run);
     readOutputs(info[2], *run);
     return device_->submit(
@@ -140,7 +141,7 @@ Napi::Value ProgramWrap::run(const Napi::CallbackInfo& info) {
         },
         [run, pool = pool_](Napi::Env env) {
           const Napi::Value result = results(env, *run);
-          if (pool->size() < pooled) pool->push_back(std::move(run->staging));
+          if (pool->size() < pooled) pool->push_back(std::move(run->copies));
           return result;
         });
   });
@@ -152,7 +153,7 @@ Napi::Value ProgramWrap::profile(const Napi::CallbackInfo& info) {
     const auto times = std::make_shared<Program::Times>();
     run->program = program();
     run->phases = readNames(info[0], "phases");
-    run->staging = takeStaging();
+    run->copies = takeCopies();
     readInputs(info[1], *run);
     return device_->submit(
         info.Env(), info[3],
@@ -160,7 +161,7 @@ Napi::Value ProgramWrap::profile(const Napi::CallbackInfo& info) {
           *times = run->program->profile(run->phases, run->inputs, caches, cancelled);
         },
         [run, times, pool = pool_](Napi::Env env) -> Napi::Value {
-          if (pool->size() < pooled) pool->push_back(std::move(run->staging));
+          if (pool->size() < pooled) pool->push_back(std::move(run->copies));
           auto steps = Napi::Float64Array::New(env, times->steps.size());
           std::ranges::copy(times->steps, steps.Data());
           const auto result = Napi::Object::New(env);

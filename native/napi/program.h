@@ -20,10 +20,11 @@ class ProgramWrap final : public Wrap<ProgramWrap> {
 
  private:
   // Copies of inputs and outputs, by their place in the plan; made when they are first needed.
-  struct Staging {
-    std::vector<HostBuffer> inputs, outputs;
+  struct Copies {
+    std::vector<std::unique_ptr<Staging>> inputs;
+    std::vector<HostBuffer> outputs;
   };
-  using Pool = std::vector<std::unique_ptr<Staging>>;
+  using Pool = std::vector<std::unique_ptr<Copies>>;
   struct Port {
     std::string name;
     size_t bytes;
@@ -39,7 +40,7 @@ class ProgramWrap final : public Wrap<ProgramWrap> {
 
   const std::shared_ptr<Program>& program() const;
   static std::vector<Port> portsOf(const Plan& plan, const std::vector<Plan::Binding>& bindings);
-  std::unique_ptr<Staging> takeStaging();
+  std::unique_ptr<Copies> takeCopies();
   void readInputs(const Napi::Value& value, Run& run) const;
   void readOutputs(const Napi::Value& value, Run& run) const;
   static Napi::Value results(Napi::Env env, Run& run);

@@ -98,6 +98,7 @@ std::vector<Kernel::Alias> updatesOf(const Op&, const Operands& operands) {
   if constexpr (optimizes)
     for (size_t state = 1; state < operands.outputs.size(); ++state) add(state, state + 3);
   if constexpr (std::is_same_v<Op, ops::BatchNormTraining>) add(3, 3), add(4, 4);
+  if constexpr (std::is_same_v<Op, ops::UnscaleGradients>) add(2, 2);
   return aliases;
 }
 
@@ -125,6 +126,7 @@ class NullBackend final : public Backend {
       throw Error("UNSUPPORTED", "no reorder from " + from->name() + " to " + to->name());
     return std::make_unique<CopyKernel>(std::move(from), std::move(to));
   }
+  std::unique_ptr<Staging> stage(size_t bytes) override { return stageOnHost(bytes); }
   void upload(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
   void download(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
   void synchronize() override {}

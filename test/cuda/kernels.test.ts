@@ -43,6 +43,7 @@ const VARIANTS: Readonly<Record<string, readonly Defines[]>> = {
   edges: elements,
   elementwise: elements,
   local_response_norm: elements,
+  loss_scaling: elements,
   losses: elements,
   moves: combined({ T: ELEMENTS, FOVEA_UNIT: ['uint4', 'uint2', 'unsigned', 'unsigned short'] }),
   normalize_image: elements,

@@ -174,6 +174,7 @@ describe('frozen layers', () => {
   test('when they learn, the optimizer goes on for the others', async () => {
     const model = tiny()
     const programs = new Programs({
+      precision: 'f32',
       model,
       device: used.device,
       step: { loss: crossEntropy(), optimizer: sgd({ lr: 0.1, momentum: 0.9 }) },

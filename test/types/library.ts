@@ -29,6 +29,22 @@ export async function devices(): Promise<void> {
   await Device.open('cuda:first')
   // @ts-expect-error misspelt option
   await Device.open('cpu', { thread: 2 })
+  await Device.open('cuda', {
+    cudaPath: '/opt/cuda/lib64',
+    allowTf32: true,
+    deterministic: true,
+    workspaceLimit: 2 ** 28,
+  })
+  // @ts-expect-error folders are one text, with : between them
+  await Device.open('cuda', { cudaPath: ['/opt/cuda/lib64'] })
+  // @ts-expect-error yes or no
+  await Device.open('cuda', { allowTf32: 'yes' })
+  // @ts-expect-error yes or no
+  await Device.open('cuda', { deterministic: 1 })
+  // @ts-expect-error bytes are a number
+  await Device.open('cuda', { workspaceLimit: '256 MiB' })
+  // @ts-expect-error misspelt option
+  await Device.open('cuda', { allowTF32: true })
 }
 
 export async function networks(device: Device): Promise<void> {
@@ -49,6 +65,11 @@ export async function networks(device: Device): Promise<void> {
 
   const model = resnet50()
   await model.compile(device, { batch: 8, size: [224, 320] })
+  await model.compile(device, { precision: 'f16' })
+  // @ts-expect-error no such type of activations
+  await model.compile(device, { precision: 'tf32' })
+  // @ts-expect-error of a device, not of a program
+  await model.compile(device, { allowTf32: true })
   // @ts-expect-error misspelt option
   await model.compile(device, { bacth: 8 })
   // @ts-expect-error a device is opened, not named

@@ -13,7 +13,7 @@ export function deviceOption(): Option {
 
 /** `--precision` */
 export function precisionOption(): Option {
-  return new Option('--precision <type>', 'element type of activations: f32 or bf16')
+  return new Option('--precision <type>', 'element type of activations: f32, bf16 or, on a GPU, f16')
     .choices(['f32', 'bf16', 'f16'])
     .default('f32')
 }

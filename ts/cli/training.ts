@@ -6,7 +6,8 @@ import type { DeviceName } from '../runtime/device.js'
 import type { TrainingReport } from '../train/events.js'
 import type { TrainerOptions } from '../train/trainer.js'
 import { positiveInteger, positiveNumber, wholeNumber, type Flags } from './command.js'
-import { deviceOption, onDevice } from './device.js'
+import type { Precision } from '../compile/precision.js'
+import { deviceOption, onDevice, precisionOption } from './device.js'
 import { EXIT } from './failure.js'
 import { percent, print, printJson, table } from './output.js'
 import { place } from './place.js'
@@ -28,6 +29,7 @@ export interface TrainingFlags extends Flags {
   readonly resume?: true
   readonly onCorrupt: 'fail' | 'skip'
   readonly device: DeviceName
+  readonly precision: Precision
 }
 
 /** Adds the options of {@link TrainingFlags} to a command. */
@@ -54,6 +56,7 @@ export function trainingOptions(command: Command): Command {
         .default('fail'),
     )
     .addOption(deviceOption())
+    .addOption(precisionOption())
 }
 
 /** What the two commands that train bring along. */
@@ -71,8 +74,8 @@ export async function runTraining(
   signal: AbortSignal,
 ): Promise<void> {
   const { lr, threads, out, json = false } = flags
-  const { epochs, batch, seed, workers, resume, onCorrupt } = flags
-  const settings = { epochs, batch, seed, workers, resume, onCorrupt, out, freeze, signal }
+  const { epochs, batch, seed, workers, resume, onCorrupt, precision } = flags
+  const settings = { epochs, batch, seed, workers, resume, onCorrupt, precision, out, freeze, signal }
   const { train } = await import('../train/trainer.js')
   const { trainingProgress } = await import('./training-progress.js')
   const progress = trainingProgress({ data: data.train.name, quiet: json })

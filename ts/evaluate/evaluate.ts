@@ -1,3 +1,4 @@
+import type { Precision } from '../compile/precision.js'
 import { concurrently } from '../data/concurrently.js'
 import { crops as cropsOf, type CropCount } from '../data/crops.js'
 import type { Dataset } from '../data/datasets/dataset.js'
@@ -17,6 +18,8 @@ export interface EvaluateOptions {
   readonly device: Device
   /** Crops a run, at most. Default 32. */
   readonly batch?: number | undefined
+  /** Element type of activations. Default `'f32'`. */
+  readonly precision?: Precision | undefined
   /** Crops of an image over which the softmax is averaged: AlexNet's 10, GoogLeNet's 144. Default 1, the centre. */
   readonly crops?: CropCount | undefined
   /** Replaces what the weights are known to want. */
@@ -55,7 +58,8 @@ export async function evaluate(
   dataset: Dataset,
   options: EvaluateOptions,
 ): Promise<Evaluation> {
-  const { device, batch = DEFAULT_BATCH, crops = 1, limit = dataset.size, onProgress, signal } = options
+  const { device, batch = DEFAULT_BATCH, crops = 1, limit = dataset.size } = options
+  const { precision, onProgress, signal } = options
   checkBatch(batch)
   if (!Number.isInteger(limit) || limit < 1)
     throw new InvalidArgumentError(`limit must be a positive integer, got ${limit}`, { subject: 'limit' })
@@ -66,7 +70,8 @@ export async function evaluate(
   })
   const scorers: Scorer[] = []
   try {
-    for (const member of members) scorers.push(await Scorer.compile(member, device, { batch, crops, signal }))
+    for (const member of members)
+      scorers.push(await Scorer.compile(member, device, { batch, precision, crops, signal }))
     const images = Math.min(limit, dataset.size)
     const indices = Array.from({ length: images }, (_, i) => i)
     const views = distinct(members.map(({ preprocessing }) => preprocessing))

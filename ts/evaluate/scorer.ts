@@ -1,3 +1,4 @@
+import type { Precision } from '../compile/precision.js'
 import type { CropCount } from '../data/crops.js'
 import type { Preprocessing } from '../data/preprocessing.js'
 import { inputSide } from '../data/preprocessing.js'
@@ -20,12 +21,23 @@ export class Scorer {
   static async compile(
     { model, preprocessing }: CompleteClassifier,
     device: Device,
-    { batch, crops, signal }: { batch: number; crops: CropCount; signal?: AbortSignal | undefined },
+    {
+      batch,
+      precision = 'f32',
+      crops,
+      signal,
+    }: {
+      batch: number
+      precision?: Precision | undefined
+      crops: CropCount
+      signal?: AbortSignal | undefined
+    },
   ): Promise<Scorer> {
     const size = inputSide(preprocessing)
     const program = await model.compile(device, {
       batch: cropsARun(batch, crops),
       size,
+      precision,
       ...signalled(signal),
     })
     return new Scorer(model.name, preprocessing, program, crops)

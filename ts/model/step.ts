@@ -1,6 +1,7 @@
 import { optimize, toPlan } from '../compile/compile.js'
 import { parsePrecision } from '../compile/precision.js'
 import { differentiate } from '../compile/gradient.js'
+import { LOSS_SCALE, LOSS_SCALE_START, LossScaling } from '../compile/loss-scaling.js'
 import type { Plan } from '../compile/plan.js'
 import { InvalidArgumentError, ShapeError } from '../errors.js'
 import type { Graph, Value } from '../graph/graph.js'
@@ -47,8 +48,8 @@ export interface Optimizer {
   readonly state: readonly string[]
   /** Values that arrays of the state start with, where not with 0. */
   readonly starts?: Readonly<Record<string, number>>
-  /** Bias corrections of a step, counted from 1. */
-  corrections(step: number): readonly [number, number]
+  /** Bias corrections of an update, counted from 1. Default: none. */
+  corrections?(update: number): readonly [number, number]
   record(
     graph: Graph,
     operands: {
@@ -106,9 +107,14 @@ export interface StepResult {
   readonly logits: Tensor
   /** Joint l2 norm of the gradients; null in a run that only accumulates. */
   readonly gradientNorm: number | null
-  /** Whether the weights were changed: false while accumulating, and where a gradient was not finite. */
+  /**
+   * Whether the weights were changed: false while accumulating, and where a gradient was not finite. With
+   * `precision: 'f16'` the scale of the loss was halved then, and the next step goes on.
+   */
   readonly updated: boolean
 }
+
+type Inputs = Record<string, Float32Array | Int32Array>
 
 const AVERAGE = 'average'
 const ACCUMULATED = 'gradient'
@@ -123,6 +129,8 @@ export class TrainingStep extends CompiledProgram {
   batches = 0
   private readonly names: readonly string[]
   private readonly shapes: ReadonlyMap<string, Shape>
+  /** Ends with the run that was started last. */
+  private last: Promise<unknown> | null = null
 
   private constructor(
     private readonly model: Model<string, string>,
@@ -155,6 +163,10 @@ export class TrainingStep extends CompiledProgram {
   /**
    * Runs one step. The weights change unless gradients are being accumulated, or one is not finite.
    *
+   * Images and labels are copied before this returns: while a GPU computes, it takes in what the next call brings, so
+   * that calls that do not wait for each other keep it busy. An optimizer with bias corrections (Adam) starts each
+   * step only after the last one, since they count the updates that were made.
+   *
    * @param images - `[N, C, H, W]`, a full batch
    * @param labels - class numbers, one an image; or an array for losses that take arrays
    * @throws ShapeError for images or labels of another shape
@@ -166,26 +178,51 @@ export class TrainingStep extends CompiledProgram {
     { signal }: { readonly signal?: AbortSignal } = {},
   ): Promise<StepResult> {
     this.expectShape('images', images.shape, 'input')
-    const accumulate = this.options.accumulate ?? 1
-    const update = (this.batches + 1) % accumulate === 0
-    const inputs: Record<string, Float32Array | Int32Array> = {
+    const { accumulate = 1, seed = 0 } = this.options
+    const inputs: Inputs = {
       input: images.data,
       labels: this.checkLabels(labels),
     }
-    if (update)
-      inputs.scalars = Float32Array.of(
-        this.lr,
-        1 / accumulate,
-        ...this.options.optimizer.corrections(this.updates + 1),
-      )
-    if (this.shapes.has('random')) inputs.random = randomWords(this.options.seed ?? 0, this.batches)
+    if (this.shapes.has('random')) inputs.random = randomWords(seed, this.batches)
+    const update = ++this.batches % accumulate === 0
+    const result = this.execute(inputs, update, signal)
+    const ended = result.then(
+      () => undefined,
+      () => undefined,
+    )
+    this.last = ended
+    try {
+      return await result
+    } catch (error) {
+      this.batches--
+      throw error
+    } finally {
+      if (this.last === ended) this.last = null
+    }
+  }
+
+  private async execute(
+    given: Readonly<Inputs>,
+    update: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<StepResult> {
+    const { lr, last } = this
+    const { optimizer, accumulate = 1 } = this.options
+    const inputs = { ...given }
+    if (optimizer.corrections && last) {
+      for (const [name, data] of Object.entries(given)) inputs[name] = data.slice()
+      await last
+    }
+    if (update) {
+      const corrections = optimizer.corrections?.(this.updates + 1) ?? [1, 1]
+      inputs.scalars = Float32Array.of(lr, 1 / accumulate, ...corrections)
+    }
     const results = await this.program.run(
       update ? ['forward', 'backward', 'update'] : ['forward', 'backward'],
       inputs,
       update ? ['loss', 'logits', 'norm'] : ['loss', 'logits'],
       signal,
     )
-    this.batches++
     this.model.weights.countBatch()
     const gradientNorm = results.norm ? results.norm.data[0]! / accumulate : null
     const updated = gradientNorm !== null && Number.isFinite(gradientNorm)
@@ -282,7 +319,8 @@ function stepPlan(model: Model<string, string>, { training, ...options }: StepOp
       subject: 'accumulate',
     })
   const frozen = frozenNames(model.parameters, freeze)
-  const graph = optimize(model.trace('training', { ...options, frozen }), parsePrecision(options.precision))
+  const precision = parsePrecision(options.precision)
+  const graph = optimize(model.trace('training', { ...options, frozen }), precision)
   const logits = graph.outputs.get('logits')!
   const labels =
     loss.labels === 'classes'
@@ -296,9 +334,10 @@ function stepPlan(model: Model<string, string>, { training, ...options }: StepOp
   const learning = model.parameters.filter(
     ({ name, trainable }) => trainable && graph.parameters.has(name) && !frozen.has(name),
   )
+  const scaling = precision === 'f16' ? new LossScaling(graph) : null
   const found = differentiate(
     graph,
-    recorded.gradients,
+    scaling?.scale(recorded.gradients) ?? recorded.gradients,
     learning.map((parameter) => graph.parameter(parameter)),
     { checkpointing },
   )
@@ -312,7 +351,7 @@ function stepPlan(model: Model<string, string>, { training, ...options }: StepOp
     throw new InvalidArgumentError(`${model.name} has nothing to train: every parameter is frozen`, {
       subject: 'freeze',
     })
-  recordUpdate(graph, gradients, training)
+  recordUpdate(graph, gradients, training, scaling)
   return toPlan(graph)
 }
 
@@ -329,12 +368,15 @@ function recordUpdate(
   graph: Graph,
   gradients: ReadonlyMap<Parameter, Value>,
   options: TrainingStepOptions,
+  scaling: LossScaling | null,
 ): void {
   const { optimizer, groups = [], decay = 'all', clipNorm = 0, accumulate = 1, average } = options
   graph.phase = 'update'
-  const scalars = graph.input('scalars', [4])
+  const given = graph.input('scalars', [4])
   const norm = graph.add('gradientNorm', [...gradients.values()], {}, [{ shape: [1], dtype: 'f32' }])[0]!
-  graph.outputs.set('norm', norm)
+  const unscaled = scaling?.unscale(given, norm) ?? { scalars: given, norm }
+  const { scalars } = unscaled
+  graph.outputs.set('norm', unscaled.norm)
   for (const [parameter, gradient] of gradients)
     // An update has no layer of its own: it goes by the parameter's name.
     graph.within(parameter.name, () => {
@@ -370,12 +412,19 @@ async function defineState(
   for (const { name, buffer } of plan.parameters) {
     if (parameters.has(name)) continue
     const { shape } = plan.buffers[buffer]!
-    const slash = name.indexOf('/')
-    const kind = name.slice(0, slash)
-    const start =
-      kind === AVERAGE
-        ? await store.read(name.slice(slash + 1))
-        : new Float32Array(elementCount(shape)).fill(starts[kind] ?? 0)
-    store.define(name, shape, start)
+    store.define(name, shape, await startOf(store, name, shape, starts))
   }
+}
+
+async function startOf(
+  store: Store,
+  name: string,
+  shape: Shape,
+  starts: Readonly<Record<string, number>>,
+): Promise<Float32Array> {
+  if (name === LOSS_SCALE) return Float32Array.from(LOSS_SCALE_START)
+  const slash = name.indexOf('/')
+  const kind = name.slice(0, slash)
+  if (kind === AVERAGE) return store.read(name.slice(slash + 1))
+  return new Float32Array(elementCount(shape)).fill(starts[kind] ?? 0)
 }

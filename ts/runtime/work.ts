@@ -133,6 +133,8 @@ const FLOPS: { readonly [Op in OpName]: (problem: Problem<Op>) => number } = {
   rmsProp: ({ outputs, attributes: { momentum, ...rest } }) =>
     elements(outputs[0]) * (gradient(rest) + 7 + (momentum === 0 ? 0 : 2) + 2),
   adam: ({ outputs, attributes }) => elements(outputs[0]) * (gradient(attributes) + 3 + 4 + 7),
+  scaleGradient: each(1),
+  unscaleGradients: () => 3,
   gradientNorm: ({ inputs }) => 2 * sum(inputs.map(elements)),
   accumulate: each(1),
   clear: nothing,

@@ -35,6 +35,8 @@ export interface StepEvent {
   /** Share of right answers in the epoch so far. */
   readonly accuracy: number
   readonly lr: number
+  /** Whether the weights were changed: false while gradients are accumulated, and where one was not finite. */
+  readonly updated: boolean
   /** In this epoch, since the training began or went on. */
   readonly imagesPerSecond: number
   /** To the end of the training at this speed, validations left out. */

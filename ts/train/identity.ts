@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Precision } from '../compile/precision.js'
 import type { Dataset } from '../data/datasets/dataset.js'
 import type { Preprocessing } from '../data/preprocessing.js'
 import { CheckpointError } from '../errors.js'
@@ -22,6 +23,8 @@ export interface Identity {
   readonly batch: number
   readonly seed: number
   readonly onCorrupt: string
+  /** Absent where it is float32. */
+  readonly precision?: Precision
   readonly freeze: { readonly patterns: readonly string[]; readonly epochs: number } | null
   /** What the device is, with its number of threads. */
   readonly device: string
@@ -41,6 +44,7 @@ export function identityOf(
     readonly epochs: number
     readonly batch: number
     readonly seed: number
+    readonly precision: Precision
     readonly preprocessing: Preprocessing
   },
 ): Identity {
@@ -55,6 +59,7 @@ export function identityOf(
     batch: settled.batch,
     seed: settled.seed,
     onCorrupt: options.onCorrupt ?? 'fail',
+    ...(settled.precision !== 'f32' && { precision: settled.precision }),
     freeze: freeze ? { patterns: freeze.patterns.map(String), epochs: freeze.epochs } : null,
     device: deviceIdentity(device),
   }

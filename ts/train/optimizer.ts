@@ -14,8 +14,6 @@ export interface SgdOptions extends Common {
   readonly nesterov?: boolean
 }
 
-const NONE = [1, 1] as const
-
 /**
  * Stochastic gradient descent with momentum, in PyTorch's convention: the rate multiplies the velocity, weight
  * decay is added to the gradient.
@@ -25,7 +23,6 @@ export function sgd({ lr, momentum = 0, weightDecay = 0, nesterov = false }: Sgd
     lr,
     weightDecay,
     state: momentum === 0 ? [] : ['velocity'],
-    corrections: () => NONE,
     record(graph, { parameter, gradient, scalars, norm, state }, settings) {
       graph.add(
         'sgd',
@@ -60,7 +57,6 @@ export function rmsProp(options: RmsPropOptions): Optimizer {
     weightDecay,
     state: momentum === 0 ? ['square'] : ['square', 'velocity'],
     starts: convention === 'tensorflow' ? { square: 1 } : {},
-    corrections: () => NONE,
     record(graph, { parameter, gradient, scalars, norm, state }, settings) {
       const [square, velocity = null] = state
       graph.add(

@@ -1,3 +1,4 @@
+import type { Precision } from '../compile/precision.js'
 import { inputSide } from '../data/preprocessing.js'
 import type { Model } from '../model/model.js'
 import type { Pattern } from '../model/patterns.js'
@@ -12,9 +13,10 @@ export interface ProgramsOptions {
   readonly model: Model<'logits', string>
   readonly device: Device
   readonly step: TrainingStepOptions
+  readonly precision: Precision
   /** What is frozen in each part of the training. */
   readonly freezes: readonly (readonly Pattern[])[]
-  readonly validator: ValidatorOptions
+  readonly validator: Omit<ValidatorOptions, 'precision'>
   /** Whether there is anything to validate with. */
   readonly validates: boolean
 }
@@ -47,7 +49,7 @@ export class Programs {
 
   /** Begins the next part of the training; the optimizer keeps its state of what learnt before. */
   async next(): Promise<void> {
-    const { model, device, step: training, freezes, validator, validates } = this.options
+    const { model, device, step: training, precision, freezes, validator, validates } = this.options
     const before = this.current?.step
     const carried = await before?.state()
     const counters = { updates: before?.updates ?? 0, batches: before?.batches ?? 0 }
@@ -56,6 +58,7 @@ export class Programs {
     const step = await model.compile(device, {
       batch,
       size: inputSide(preprocessing),
+      precision,
       training: { ...training, freeze: freezes[this.kernels.length] },
     })
     this.current = { step, validator: null }
@@ -63,7 +66,10 @@ export class Programs {
     if (carried) await carry(step, carried, counters)
     if (!validates) return
     await this.refresh()
-    this.current = { step, validator: await Validator.compile(this.kept, device, validator) }
+    this.current = {
+      step,
+      validator: await Validator.compile(this.kept, device, { ...validator, precision }),
+    }
   }
 
   /** Brings {@link kept} up to date. */

@@ -1,3 +1,4 @@
+import type { Precision } from '../compile/precision.js'
 import type { Dataset } from '../data/datasets/dataset.js'
 import type { Preprocessing } from '../data/preprocessing.js'
 import type { Model } from '../model/model.js'
@@ -41,6 +42,11 @@ export interface TrainerOptions {
   readonly freeze?: { readonly patterns: readonly Pattern[]; readonly epochs: number } | undefined
   /** Whether an image that cannot be read ends the training, or another takes its place. Default `fail`. */
   readonly onCorrupt?: 'fail' | 'skip' | undefined
+  /**
+   * Element type of activations and their gradients, in validations, too; weights, statistics, losses and sums are
+   * float32 always. `'f16'` scales the loss so that small gradients are not lost. Default `'f32'`.
+   */
+  readonly precision?: Precision | undefined
   /** Replaces what the network is taken to want to see. */
   readonly preprocessing?: Preprocessing | undefined
   /** Told of all that happens. */

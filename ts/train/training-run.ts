@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { parsePrecision, type Precision } from '../compile/precision.js'
 import { batchesAnEpoch, loader } from '../data/loader/loader.js'
 import { checkCount, type TrainingBatch } from '../data/loader/batch.js'
 import type { SkippedExample } from '../data/loader/fill.js'
@@ -32,12 +33,26 @@ const BEGINNING: Progress = {
 
 /** Updates in a row that may be left out because a gradient is not finite, before the training is given up. */
 const BORNE = 10
+/** Those that it takes to halve the first scale of an f16 training down to 1. */
+const HALVINGS = 16
+
+/** A step that the device has been given. */
+interface Begun {
+  readonly images: Tensor
+  readonly labels: Int32Array | Tensor
+  readonly classes: Int32Array
+  /** Batches before it. */
+  readonly batches: number
+  readonly lr: number
+  readonly result: Promise<StepResult>
+}
 
 /** One training, from its first compilation to its last file. */
 export class TrainingRun {
   private readonly epochs: number
   private readonly batch: number
   private readonly seed: number
+  private readonly precision: Precision
   private readonly preprocessing: Preprocessing
   /** Steps an epoch. */
   private readonly steps: number
@@ -56,6 +71,7 @@ export class TrainingRun {
     this.epochs = options.epochs ?? recipe.epochs
     this.batch = options.batch ?? recipe.batch
     this.seed = seed
+    this.precision = parsePrecision(options.precision)
     this.preprocessing = options.preprocessing ?? model.info.preprocessing
     checkCount('epochs', this.epochs, 1)
     checkCount('batch', this.batch, 1)
@@ -70,13 +86,14 @@ export class TrainingRun {
         )
     this.steps = batchesAnEpoch(train, { batch: this.batch })
     this.training = { ...stepOptionsOf(recipe), seed }
-    const { epochs, batch, preprocessing } = this
-    this.identity = identityOf(options, { epochs, batch, seed, preprocessing })
+    const { epochs, batch, precision, preprocessing } = this
+    this.identity = identityOf(options, { epochs, batch, seed, precision, preprocessing })
     const freezes: (readonly Pattern[])[] = freeze && freeze.epochs > 0 ? [freeze.patterns, []] : [[]]
     this.programs = new Programs({
       model,
       device,
       step: this.training,
+      precision,
       freezes,
       validates: !!validation,
       validator: {
@@ -186,39 +203,69 @@ export class TrainingRun {
       signal,
     })
     const start = performance.now()
-    for await (const batch of batches) {
-      this.tellSkipped(batch.skipped)
-      const loss = await this.trainStep(batch)
+    // The device has the next step before the last one's results are looked at.
+    let last: Begun | null = null
+    const finishLast = async () => {
+      const begun = last
+      last = null
+      if (!begun) return
+      const result = await this.finishStep(begun)
       const seconds = (performance.now() - start) / 1000
       this.progress = { ...this.progress, seconds: before.seconds + seconds }
-      this.tellStep(loss, seconds / (this.progress.step - before.step))
+      this.tellStep(result, begun.lr, seconds / (this.progress.step - before.step))
       await this.written
-      this.checkInterruption()
-      const { step } = this.progress
-      if (saveEvery !== undefined && step % saveEvery === 0 && step < this.steps) await this.save()
+    }
+    try {
+      for await (const batch of batches) {
+        this.tellSkipped(batch.skipped)
+        const step = this.progress.step + (last ? 1 : 0)
+        const begun = this.beginStep(batch, step)
+        await finishLast()
+        last = begun
+        const saves = saveEvery !== undefined && (step + 1) % saveEvery === 0 && step + 1 < this.steps
+        if (saves || signal?.aborted) await finishLast()
+        this.checkInterruption()
+        if (saves) await this.save()
+      }
+      await finishLast()
+    } catch (error) {
+      // What the device was given counts.
+      if (isInterruption(error)) await finishLast()
+      throw error
     }
   }
 
-  /** @returns the loss */
-  private async trainStep(batch: TrainingBatch): Promise<number> {
+  private beginStep(batch: TrainingBatch, number: number): Begun {
     const { step } = this.programs
     const { batches } = step
+    const { images, labels: classes } = batch
     const labels = this.labelsOf(batch)
-    step.lr = this.rate()
-    const result = await step.run(batch.images, labels)
+    const lr = this.rate(number)
+    step.lr = lr
+    const result = step.run(images, labels)
+    // Thrown where it is awaited.
+    result.catch(() => undefined)
+    return { images, labels, classes, batches, lr, result }
+  }
+
+  private async finishStep(begun: Begun): Promise<StepResult> {
+    const result = await begun.result
     const { loss, logits, updated, gradientNorm } = result
     const left = updated ? 0 : this.progress.left + (gradientNorm === null ? 0 : 1)
-    if (!Number.isFinite(loss) || left >= BORNE)
-      throw await this.diverged(result, { images: batch.images, labels, batches })
+    if (!Number.isFinite(loss) || left >= this.borne) throw await this.diverged(result, begun)
     const { progress } = this
     this.progress = {
       ...progress,
       left,
       step: progress.step + 1,
       loss: progress.loss + loss,
-      correct: progress.correct + countCorrect(logits, batch.labels),
+      correct: progress.correct + countCorrect(logits, begun.classes),
     }
-    return loss
+    return result
+  }
+
+  private get borne(): number {
+    return this.precision === 'f16' ? BORNE + HALVINGS : BORNE
   }
 
   private async endEpoch(): Promise<void> {
@@ -271,21 +318,22 @@ export class TrainingRun {
 
   private async diverged(
     { loss, gradientNorm }: StepResult,
-    suspect: { images: Tensor; labels: Int32Array | Tensor; batches: number },
+    { images, labels, batches, lr }: Begun,
   ): Promise<DivergedError> {
     const { model, device, freeze } = this.options
     const { epoch, step } = this.progress
-    const lr = this.rate()
     const frozen = this.programs.kernels.length === 1 && freeze && freeze.epochs > 0 ? freeze.patterns : []
     // Where memory does not suffice to look for the layer, the rest is worth telling all the same.
     const finding = await firstNonFinite(model, device, {
-      ...suspect,
+      images,
+      labels,
+      batches,
       loss: this.training.loss,
       freeze: frozen,
       seed: this.seed,
     }).catch(() => null)
     const what = Number.isFinite(loss)
-      ? `the norm of the gradients was ${gradientNorm} in ${BORNE} steps in a row`
+      ? `the norm of the gradients was ${gradientNorm} in ${this.borne} steps in a row`
       : `the loss is ${loss}`
     const where = finding ? `; first ${locationOf(finding)}` : ''
     return new DivergedError(
@@ -340,7 +388,7 @@ export class TrainingRun {
       this.tell({ kind: 'skipped', index, name, message: error.message })
   }
 
-  private tellStep(loss: number, secondsAStep: number): void {
+  private tellStep({ loss, updated }: StepResult, lr: number, secondsAStep: number): void {
     const { epoch, step, correct } = this.progress
     this.tell({
       kind: 'step',
@@ -349,7 +397,8 @@ export class TrainingRun {
       steps: this.steps,
       loss,
       accuracy: correct / (step * this.batch),
-      lr: this.programs.step.lr,
+      lr,
+      updated,
       imagesPerSecond: this.batch / secondsAStep,
       secondsLeft: secondsAStep * ((this.epochs - epoch) * this.steps - step),
     })

@@ -1,3 +1,4 @@
+import type { Precision } from '../compile/precision.js'
 import type { Dataset } from '../data/datasets/dataset.js'
 import { loader } from '../data/loader/loader.js'
 import { inputSide, type Preprocessing } from '../data/preprocessing.js'
@@ -9,6 +10,7 @@ import type { SkippedEvent, ValidationResult } from './events.js'
 
 export interface ValidatorOptions {
   readonly batch: number
+  readonly precision: Precision
   readonly preprocessing: Preprocessing
   readonly workers: number | undefined
   readonly onCorrupt: 'fail' | 'skip'
@@ -29,8 +31,9 @@ export class Validator {
     device: Device,
     options: ValidatorOptions,
   ): Promise<Validator> {
-    const { batch, preprocessing } = options
-    return new Validator(await model.compile(device, { batch, size: inputSide(preprocessing) }), options)
+    const { batch, precision, preprocessing } = options
+    const size = inputSide(preprocessing)
+    return new Validator(await model.compile(device, { batch, size, precision }), options)
   }
 
   /** @throws AbortError when `signal` fires first */
