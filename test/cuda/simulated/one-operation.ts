@@ -89,13 +89,16 @@ export async function compute(
   })
   plan.run(op, operands, results, attributes)
   results.forEach((buffer, i) => plan.output(`y${i}`, buffer))
-  const program = await device.compile(plan, store)
   try {
-    const names = types.map((_, i) => `y${i}`)
-    const got = await program.run(['run'], given, names)
-    return types.map((dtype, i) => decode(dtype, got[`y${i}`]!))
+    const program = await device.compile(plan, store)
+    try {
+      const names = types.map((_, i) => `y${i}`)
+      const got = await program.run(['run'], given, names)
+      return types.map((dtype, i) => decode(dtype, got[`y${i}`]!))
+    } finally {
+      program.dispose()
+    }
   } finally {
-    program.dispose()
     store.dispose()
   }
 }
