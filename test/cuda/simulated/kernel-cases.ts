@@ -65,6 +65,33 @@ export const KERNEL_CASES: readonly Case[] = [
   },
   { op: 'gradientNorm', inputs: [gradient, [[37]], null, [[40000]]], outputs: [norm] },
   { op: 'accumulate', inputs: [parameter, gradient], outputs: [{ updates: 0 }] },
+  { op: 'clear', inputs: [parameter], outputs: [{ updates: 0 }] },
+  {
+    op: 'movingAverage',
+    attributes: { decay: 0.75 },
+    inputs: [parameter, [parameter[0], 'f32']],
+    outputs: [{ updates: 0 }],
+  },
+  {
+    op: 'radialBasis',
+    inputs: [
+      [[5, 84], 'f32'],
+      [[10, 84], 'f32'],
+    ],
+    outputs: [[[5, 10], 'f32']],
+  },
+  {
+    op: 'radialBasisBackward',
+    inputs: [
+      [[5, 84], 'f32'],
+      [[10, 84], 'f32'],
+      [[5, 10], 'f32'],
+    ],
+    outputs: [
+      [[5, 84], 'f32'],
+      [[10, 84], 'f32'],
+    ],
+  },
   {
     op: 'dropout',
     attributes: { p: 0.25, stream: 3 },

@@ -69,6 +69,13 @@ export const LIBRARY_CASES: readonly Case[] = [
     outputs: [image],
   },
   {
+    op: 'poolingBackward',
+    attributes: { kind: 'max', ...window, countPadding: false },
+    inputs: [[[2, 8, 3, 7]]],
+    forward: { op: 'pooling', output: [[2, 8, 3, 7]] },
+    outputs: [image],
+  },
+  {
     op: 'batchNorm',
     attributes: { eps: 1e-3, activation: 'relu' },
     inputs: [image, ...Array<Operand>(4).fill(perChannel(8))],
@@ -107,6 +114,13 @@ export const LIBRARY_CASES: readonly Case[] = [
     op: 'localResponseNorm',
     attributes: { size: 5, alpha: 0.5, beta: 0.75, k: 1 },
     inputs: [image],
+    outputs: [image],
+  },
+  {
+    op: 'localResponseNormBackward',
+    attributes: { size: 5, alpha: 0.5, beta: 0.75, k: 1 },
+    inputs: [image, image],
+    forward: { op: 'localResponseNorm', output: image },
     outputs: [image],
   },
   { op: 'softmax', attributes: { log: false }, inputs: [image], outputs: [image] },
