@@ -152,6 +152,7 @@ test('each allocation in turn', { timeout: 600_000 }, async () => {
     expect(outcome, `allocation ${n}`).toBeInstanceOf(OutOfMemoryError)
     expect(outcome.message).toMatch(/\d+ bytes/)
   }
+  process.stdout.write(`failing training and inference: all ${n - 1} allocations\n`)
   expect(n).toBeGreaterThan(5)
   await settled(before, handles, 'at last')
 })
