@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { format, resolveConfig } from 'prettier'
 import { schema, type OpName } from '../../ts/graph/schema.js'
@@ -96,11 +96,6 @@ ${graphs()}
 
 /** What is wrong with the page that is there; null where it is right. */
 export async function staleness(calls: ReadonlyMap<string, number>): Promise<string | null> {
-  let there = ''
-  try {
-    there = readFileSync(PAGE, 'utf8')
-  } catch {
-    return `${PAGE} is missing`
-  }
-  return there === (await coveragePage(calls)) ? null : `${PAGE} is not what the tests cover`
+  if (!existsSync(PAGE)) return `${PAGE} is missing`
+  return readFileSync(PAGE, 'utf8') === (await coveragePage(calls)) ? null : `${PAGE} is not what the tests cover`
 }

@@ -62,7 +62,7 @@ export async function trained(
   for (const [head, { shape: seed }] of Object.entries(output))
     seeds[head] = tensor(Float32Array.from(levels(`seed/${head}`, seed[0]! * seed[1]!)), seed)
   const { parameters, input } = await backward(seeds)
-  return { output, gradients: { ...parameters, input: input! } as Record<string, Tensor> }
+  return { output, gradients: { ...parameters, input: input! } }
 }
 
 const norm = (values: Float32Array) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0))
