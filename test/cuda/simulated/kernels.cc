@@ -192,6 +192,23 @@ void wrongSources() {
   EXPECT_STATUS(CUDA_ERROR_NO_BINARY_FOR_GPU, cuModuleLoadData(&module, cubin.data()));
 }
 
+// Two modules know nothing of each other's kernels.
+void oneName() {
+  Loaded first(R"(extern "C" __global__ void same(int* to, int a) { *to = a; })", "same");
+  Loaded second(R"(
+struct Pair { int a, b; };
+extern "C" __global__ void same(int* to, const Pair pair) { *to = pair.b; })",
+                "same");
+  struct Pair {
+    int a, b;
+  } pair{1, 2};
+  OnDevice<int> to(1);
+  OK(first.launch(1, 1, 0, to.data(), 5));
+  EXPECT(to.read()[0] == 5);
+  OK(second.launch(1, 1, 0, to.data(), pair));
+  EXPECT(to.read()[0] == 2);
+}
+
 // The error stays: the device of the process is lost.
 void deadlock() {
   Loaded kernel(R"(
@@ -249,6 +266,7 @@ int main(int argc, char** argv) {
                     {"positions in three dimensions, atomics", positions},
                     {"conversions of halves", halves},
                     {"launches that are refused", refused},
+                    {"kernels of one name in two modules", oneName},
                     {"sources that are refused", wrongSources},
                     {"a deadlock", deadlock},
                     {"memory that nobody wrote", unwrittenMemory},
