@@ -44,6 +44,9 @@ export function cudaSdk() {
   return { includes: folders('include'), libraries: folders('lib') }
 }
 
+/** Where there is no network, that is known soon. */
+const PATIENCE = ['--timeout', '15', '--retries', '1', '--disable-pip-version-check']
+
 /** pip asks the public index first and waits where there is no network: the indexes that it is told of come first. */
 function indexOptions() {
   const setting = (name) => {
@@ -74,10 +77,18 @@ function fetch() {
     const wheels = join(work, 'wheels')
     execFileSync(
       'pip',
-      ['download', '--quiet', '--quiet', '--no-deps', ...indexOptions(), '--dest', wheels, ...PACKAGES],
-      {
-        stdio: ['ignore', 'ignore', 'inherit'],
-      },
+      [
+        'download',
+        '--quiet',
+        '--quiet',
+        '--no-deps',
+        ...PATIENCE,
+        ...indexOptions(),
+        '--dest',
+        wheels,
+        ...PACKAGES,
+      ],
+      { stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' },
     )
     for (const wheel of readdirSync(wheels))
       execFileSync('python3', ['-m', 'zipfile', '-e', join(wheels, wheel), join(work, 'sdk')])
@@ -91,8 +102,16 @@ function fetch() {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  if ('missing' in cudaSdk() && !process.env.FOVEA_CUDA_SDK) fetch()
+  let problem = ''
+  if ('missing' in cudaSdk() && !process.env.FOVEA_CUDA_SDK)
+    try {
+      fetch()
+    } catch (error) {
+      // pip's own words are the last of them.
+      const words = (error.stderr ?? '').trim().split('\n').at(-1)
+      problem = `; they could not be fetched: ${words || error.message}`
+    }
   const sdk = cudaSdk()
-  process.stdout.write(`${sdk.missing ?? sdk.libraries.join(':')}\n`)
+  process.stdout.write(`${sdk.missing ? sdk.missing + problem : sdk.libraries.join(':')}\n`)
   process.exitCode = sdk.missing ? 1 : 0
 }

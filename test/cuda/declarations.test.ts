@@ -23,7 +23,7 @@ test('the table that is loaded has every declared function', async () => {
   const symbols = await readFile(join(root, 'native/cuda/symbols.h'), 'utf8')
   const loaded = [...symbols.matchAll(/X\((\w+)\)/g)].map((match) => match[1]!)
   const { functions } = await declared(API)
-  expect(functions.length).toBeGreaterThan(100)
+  expect(functions.length).toBeGreaterThan(80)
   expect(loaded.sort()).toEqual([...functions].sort())
 })
 

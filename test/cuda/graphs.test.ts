@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { GRAPH_PATTERNS, GRAPH_TYPES } from './graph-patterns.js'
 import { cudaSdk, sdkMissing } from './sdk.js'
 
 // The graphs that convolutions are described by, checked by the real cuDNN. Without a GPU it knows no engines for
@@ -55,13 +56,15 @@ describe.skipIf(!cudaSdk)(cudaSdk ? 'the real cuDNN' : `the real cuDNN (${sdkMis
   const right = ({ name }: Report) => !name.startsWith('wrong')
 
   test('takes every convolution, forward and backward, with what is fused to it', () => {
-    expect(reports.filter(right)).toHaveLength(9 * 3 * 10)
+    const patterns = new Set(reports.filter(right).map(({ name }) => name.split(', ').at(-1)!))
+    expect([...patterns].sort()).toEqual(GRAPH_PATTERNS.toSorted())
+    expect(reports.filter(right)).toHaveLength(9 * GRAPH_TYPES.length * GRAPH_PATTERNS.length)
     expect(reports.filter(right).filter(({ refused }) => refused !== '')).toEqual([])
   })
 
   test('refuses a result of the wrong size', () => {
     const wrong = reports.filter((report) => !right(report))
-    expect(wrong).toHaveLength(3 * 10)
+    expect(wrong).toHaveLength(GRAPH_TYPES.length * GRAPH_PATTERNS.length)
     for (const { refused } of wrong) expect(refused).toContain('cudnnBackendFinalize')
   })
 })

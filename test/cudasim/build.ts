@@ -24,7 +24,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const API = join(ROOT, 'native/cuda/api')
 
 /** What loops over tensors; all else is compiled as fast as can be. */
-const COMPUTE = /(tensor|convolution|cublas|graph_operations|graph_engines|legacy_[a-z_]+|block)\.cc$/
+const COMPUTE = /(tensor|convolution|cublas|graph_operations|graph_engines|softmax|block)\.cc$/
 
 /** Everything that fovea opens by name is one library. */
 export const LIBRARIES = [

@@ -151,6 +151,8 @@ Compiled compileKernels(const std::string& source, const std::string& name,
              "-ffp-contract=off",
              "-fno-strict-aliasing",
              "-fno-math-errno",
+             // Or two kernels of one name, in two modules, would share what the first says of its parameters.
+             "-fno-gnu-unique",
              "-include",
              (home() / "cuda.h").string(),
              (scratch / "translated.cc").string(),

@@ -10,7 +10,6 @@ namespace {
 struct CublasHandle {
   int device;
   cudaStream_t stream = nullptr;
-  cublasPointerMode_t pointers = CUBLAS_POINTER_MODE_HOST;
   cublasMath_t math = CUBLAS_DEFAULT_MATH;
 };
 
@@ -162,12 +161,6 @@ cublasStatus_t cublasDestroy_v2(cublasHandle_t handle) {
   return injected ? CUBLAS_STATUS_INTERNAL_ERROR : CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasGetVersion_v2(cublasHandle_t, int* version) {
-  CUDASIM_ENTER(cublasGetVersion_v2, CUBLAS_STATUS_INTERNAL_ERROR);
-  *version = runtimeVersion() / 1000 * 10000 + 100;
-  return CUBLAS_STATUS_SUCCESS;
-}
-
 cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t stream) {
   CUDASIM_ENTER(cublasSetStream_v2, CUBLAS_STATUS_INTERNAL_ERROR);
   const auto found = handles().find(handle);
@@ -175,24 +168,6 @@ cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t stream) {
     return refuse("cublasSetStream_v2", CUBLAS_STATUS_NOT_INITIALIZED, "unknown handle or stream");
   found->stream = stream;
   return CUBLAS_STATUS_SUCCESS;
-}
-
-cublasStatus_t cublasSetPointerMode_v2(cublasHandle_t handle, cublasPointerMode_t mode) {
-  CUDASIM_ENTER(cublasSetPointerMode_v2, CUBLAS_STATUS_INTERNAL_ERROR);
-  const auto found = handles().find(handle);
-  if (!found) return refuse("cublasSetPointerMode_v2", CUBLAS_STATUS_NOT_INITIALIZED, "unknown handle");
-  if (mode != CUBLAS_POINTER_MODE_HOST)
-    return refuse("cublasSetPointerMode_v2", CUBLAS_STATUS_NOT_SUPPORTED,
-                  "scalars on the device are not simulated");
-  found->pointers = mode;
-  return CUBLAS_STATUS_SUCCESS;
-}
-
-cublasStatus_t cublasSetAtomicsMode(cublasHandle_t handle, cublasAtomicsMode_t) {
-  CUDASIM_ENTER(cublasSetAtomicsMode, CUBLAS_STATUS_INTERNAL_ERROR);
-  return handles().find(handle)
-             ? CUBLAS_STATUS_SUCCESS
-             : refuse("cublasSetAtomicsMode", CUBLAS_STATUS_NOT_INITIALIZED, "unknown handle");
 }
 
 cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode) {
@@ -213,30 +188,6 @@ cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t handle, void* workspace, siz
     return refuse("cublasSetWorkspace_v2", CUBLAS_STATUS_INVALID_VALUE,
                   "the workspace is not aligned to 256 bytes");
   return CUBLAS_STATUS_SUCCESS;
-}
-
-cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t handle, cublasOperation_t transA,
-                                          cublasOperation_t transB, int m, int n, int k, const void* alpha,
-                                          const void* a, cudaDataType aType, int lda, long long strideA,
-                                          const void* b, cudaDataType bType, int ldb, long long strideB,
-                                          const void* beta, void* c, cudaDataType cType, int ldc,
-                                          long long strideC, int count, cublasComputeType_t compute,
-                                          cublasGemmAlgo_t) {
-  CUDASIM_ENTER(cublasGemmStridedBatchedEx, CUBLAS_STATUS_EXECUTION_FAILED);
-  const auto found = handles().find(handle);
-  if (!found) return refuse("cublasGemmStridedBatchedEx", CUBLAS_STATUS_NOT_INITIALIZED, "unknown handle");
-  Product product{};
-  if (!alpha || !beta || !convert(aType, &product.a.type) || !convert(bType, &product.b.type) ||
-      !convert(cType, &product.c.type))
-    return refuse("cublasGemmStridedBatchedEx", CUBLAS_STATUS_INVALID_VALUE,
-                  "a null scalar, or an unknown type");
-  const bool left = transA != CUBLAS_OP_N, right = transB != CUBLAS_OP_N;
-  product.a = {a, product.a.type, left ? k : m, left ? m : k, lda, strideA, left};
-  product.b = {b, product.b.type, right ? n : k, right ? k : n, ldb, strideB, right};
-  product.c = {c, product.c.type, m, n, ldc, strideC, false};
-  product.m = m, product.n = n, product.k = k, product.count = count;
-  product.alpha = scalar(alpha, compute), product.beta = scalar(beta, compute);
-  return enqueueProduct("cublasGemmStridedBatchedEx", *found, product, compute);
 }
 
 cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transA, cublasOperation_t transB, int m,

@@ -22,7 +22,6 @@ struct LoadedModule {
 struct Function {
   std::shared_ptr<LoadedModule> owner;
   const Kernel* kernel;
-  unsigned mostDynamicShared = sharedMemory;
 };
 struct Context {
   int device, uses = 0;
@@ -74,7 +73,7 @@ std::string wrongShape(const Function& function, const Launch& launch) {
   if (function.kernel->mostThreads && threads > function.kernel->mostThreads)
     return "blocks of " + std::to_string(threads) + " threads, where __launch_bounds__ says " +
            std::to_string(function.kernel->mostThreads);
-  if (shared > function.mostDynamicShared) return std::to_string(shared) + " bytes of dynamic shared memory";
+  if (shared > sharedMemory) return std::to_string(shared) + " bytes of dynamic shared memory";
   return {};
 }
 
@@ -292,28 +291,6 @@ CUresult cuModuleGetFunction(CUfunction* function, CUmodule module, const char* 
     return CUDA_SUCCESS;
   }
   return refuse("cuModuleGetFunction", CUDA_ERROR_NOT_FOUND, std::string("no kernel ") + name);
-}
-
-CUresult cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attribute, int value) {
-  CUDASIM_ENTER(cuFuncSetAttribute, CUDA_ERROR_UNKNOWN);
-  const auto found = functions().find(handle);
-  if (found == functions().end())
-    return refuse("cuFuncSetAttribute", CUDA_ERROR_INVALID_VALUE, "unknown function");
-  if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES || value < 0 ||
-      static_cast<size_t>(value) > sharedMemoryOptIn)
-    return refuse("cuFuncSetAttribute", CUDA_ERROR_INVALID_VALUE, std::to_string(value));
-  found->second->mostDynamicShared = static_cast<unsigned>(value);
-  return CUDA_SUCCESS;
-}
-
-CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, CUfunction function, int blockSize,
-                                                     size_t) {
-  CUDASIM_ENTER(cuOccupancyMaxActiveBlocksPerMultiprocessor, CUDA_ERROR_UNKNOWN);
-  if (!functions().contains(function) || blockSize < 1 || blockSize > maxThreads)
-    return refuse("cuOccupancyMaxActiveBlocksPerMultiprocessor", CUDA_ERROR_INVALID_VALUE,
-                  "unknown function, or blocks of " + std::to_string(blockSize));
-  *blocks = 2048 / blockSize;
-  return CUDA_SUCCESS;
 }
 
 CUresult cuLaunchKernel(CUfunction handle, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX,

@@ -114,13 +114,10 @@ std::shared_ptr<const Finalized> meaningOf(const Descriptor& d) {
       return finalizePlan(d);
     case CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR:
       return finalizePack(d);
-    case CUDNN_BACKEND_REDUCTION_DESCRIPTOR:
     case CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR:
     case CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR:
     case CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR:
     case CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR:
-    case CUDNN_BACKEND_OPERATION_MATMUL_DESCRIPTOR:
-    case CUDNN_BACKEND_OPERATION_REDUCTION_DESCRIPTOR:
       return finalizeOperation(d);
     default:
       return std::make_shared<Finalized>();

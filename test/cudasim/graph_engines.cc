@@ -9,17 +9,14 @@ namespace {
 
 std::string nameOf(const GraphTensor& tensor) { return "tensor " + std::to_string(tensor.id); }
 
-bool isHeavy(const Operation& operation) { return operation.kind <= Operation::Kind::matmul; }
+bool isHeavy(const Operation& operation) { return operation.kind <= Operation::Kind::backwardFilter; }
 
-// Precompiled engines know one convolution or product with pointwise operations behind it.
+// Precompiled engines know one convolution with pointwise operations behind it.
 void requireKnownPattern(const OperationGraph& graph) {
-  int64_t heavy = 0, reductions = 0;
-  for (const OperationPtr& operation : graph.operations) {
-    heavy += isHeavy(*operation);
-    reductions += operation->kind == Operation::Kind::reduction;
-  }
-  require(heavy + reductions <= 1, CUDNN_STATUS_NOT_SUPPORTED_GRAPH_PATTERN,
-          "more than one convolution, product or reduction in a graph");
+  int64_t heavy = 0;
+  for (const OperationPtr& operation : graph.operations) heavy += isHeavy(*operation);
+  require(heavy <= 1, CUDNN_STATUS_NOT_SUPPORTED_GRAPH_PATTERN,
+          "more than one convolution in a graph");
   require(heavy == 0 || isHeavy(*graph.operations[0]), CUDNN_STATUS_NOT_SUPPORTED_GRAPH_PATTERN,
           "something comes before the convolution");
   require(graph.outputs.size() == 1, CUDNN_STATUS_NOT_SUPPORTED_GRAPH_PATTERN,

@@ -22,10 +22,6 @@ struct Pointwise : Finalized {
   double lower, upper, slope;
 };
 
-struct Reduction : Finalized {
-  cudnnReduceTensorOp_t op;
-};
-
 bool isComputeType(cudnnDataType_t type) {
   return type == CUDNN_DATA_FLOAT || type == CUDNN_DATA_DOUBLE || type == CUDNN_DATA_HALF;
 }
@@ -192,60 +188,6 @@ std::shared_ptr<Operation> pointwiseOperation(const Descriptor& d) {
   return operation;
 }
 
-std::shared_ptr<Operation> matmulOperation(const Descriptor& d) {
-  auto operation = std::make_shared<Operation>();
-  const auto a = tensorOf(d, CUDNN_ATTR_OPERATION_MATMUL_ADESC),
-             b = tensorOf(d, CUDNN_ATTR_OPERATION_MATMUL_BDESC),
-             c = tensorOf(d, CUDNN_ATTR_OPERATION_MATMUL_CDESC);
-  const Dims &aDims = a->span.dims, &bDims = b->span.dims, &cDims = c->span.dims;
-  require(aDims.size() == 3 && bDims.size() == 3 && cDims.size() == 3 && aDims[2] == bDims[1] &&
-              cDims == Dims{aDims[0], aDims[1], bDims[2]} && aDims[0] == bDims[0],
-          CUDNN_STATUS_BAD_PARAM_SHAPE_MISMATCH,
-          "matmul: " + spell(aDims) + " by " + spell(bDims) + " to " + spell(cDims));
-  operation->kind = Operation::Kind::matmul;
-  operation->inputs = {a, b};
-  operation->output = c;
-  operation->compute = [batch = aDims[0], m = aDims[1], k = aDims[2],
-                        n = bDims[2]](const std::vector<std::vector<double>>& in) {
-    std::vector<double> result(static_cast<size_t>(batch * m * n));
-    for (int64_t g = 0; g < batch; ++g)
-      for (int64_t i = 0; i < m; ++i)
-        for (int64_t l = 0; l < k; ++l) {
-          const double factor = in[0][static_cast<size_t>((g * m + i) * k + l)];
-          for (int64_t j = 0; j < n; ++j)
-            result[static_cast<size_t>((g * m + i) * n + j)] +=
-                factor * in[1][static_cast<size_t>((g * k + l) * n + j)];
-        }
-    return result;
-  };
-  return operation;
-}
-
-std::shared_ptr<Operation> reductionOperation(const Descriptor& d) {
-  auto operation = std::make_shared<Operation>();
-  const auto x = tensorOf(d, CUDNN_ATTR_OPERATION_REDUCTION_XDESC),
-             y = tensorOf(d, CUDNN_ATTR_OPERATION_REDUCTION_YDESC);
-  require(stretches(y->span.dims, x->span.dims), CUDNN_STATUS_BAD_PARAM_SHAPE_MISMATCH,
-          "reduction: " + spell(x->span.dims) + " to " + spell(y->span.dims));
-  const auto op = d.child(CUDNN_ATTR_OPERATION_REDUCTION_DESC)->as<Reduction>().op;
-  require(op == CUDNN_REDUCE_TENSOR_ADD || op == CUDNN_REDUCE_TENSOR_AVG, CUDNN_STATUS_NOT_SUPPORTED,
-          "only sums and means are simulated");
-  operation->kind = Operation::Kind::reduction;
-  operation->inputs = {x};
-  operation->output = y;
-  operation->compute = [x, y, op](const std::vector<std::vector<double>>& in) {
-    std::vector<double> places(static_cast<size_t>(y->span.count())), result(places.size());
-    for (size_t i = 0; i < places.size(); ++i) places[i] = static_cast<double>(i);
-    const std::vector<double> to = stretch(places, y->span.dims, x->span.dims);
-    for (size_t i = 0; i < to.size(); ++i) result[static_cast<size_t>(to[i])] += in[0][i];
-    const double count = static_cast<double>(in[0].size()) / static_cast<double>(result.size());
-    if (op == CUDNN_REDUCE_TENSOR_AVG)
-      for (double& value : result) value /= count;
-    return result;
-  };
-  return operation;
-}
-
 }  // namespace
 
 std::shared_ptr<const Finalized> finalizeConvolution(const Descriptor& d) {
@@ -300,17 +242,8 @@ std::shared_ptr<const Finalized> finalizeOperation(const Descriptor& d) {
            CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,
            CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA,
            CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA});
-    case CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR:
-      return pointwiseOperation(d);
-    case CUDNN_BACKEND_OPERATION_MATMUL_DESCRIPTOR:
-      return matmulOperation(d);
-    case CUDNN_BACKEND_REDUCTION_DESCRIPTOR: {
-      auto reduction = std::make_shared<Reduction>();
-      reduction->op = d.value(CUDNN_ATTR_REDUCTION_OPERATOR, CUDNN_REDUCE_TENSOR_ADD);
-      return reduction;
-    }
     default:
-      return reductionOperation(d);
+      return pointwiseOperation(d);
   }
 }
 

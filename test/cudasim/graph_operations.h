@@ -21,7 +21,7 @@ struct Arithmetic {
 
 // An operation of a graph, which takes and gives dense arrays.
 struct Operation : Finalized {
-  enum class Kind { convolution, backwardData, backwardFilter, matmul, pointwise, reduction } kind;
+  enum class Kind { convolution, backwardData, backwardFilter, pointwise } kind;
   std::vector<GraphTensorPtr> inputs;
   GraphTensorPtr output;
   double alpha = 1, beta = 0;  // result = alpha * value + beta * what is there

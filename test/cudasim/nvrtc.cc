@@ -94,19 +94,6 @@ const char* nvrtcGetErrorString(nvrtcResult result) {
   }
 }
 
-nvrtcResult nvrtcGetNumSupportedArchs(int* count) {
-  CUDASIM_ENTER(nvrtcGetNumSupportedArchs, NVRTC_ERROR_INTERNAL_ERROR);
-  *count = 2;
-  return NVRTC_SUCCESS;
-}
-
-nvrtcResult nvrtcGetSupportedArchs(int* architectures) {
-  CUDASIM_ENTER(nvrtcGetSupportedArchs, NVRTC_ERROR_INTERNAL_ERROR);
-  architectures[0] = 80;
-  architectures[1] = computeCapability;
-  return NVRTC_SUCCESS;
-}
-
 nvrtcResult nvrtcCreateProgram(nvrtcProgram* program, const char* source, const char* name, int headerCount,
                                const char* const* headers, const char* const* includeNames) {
   CUDASIM_ENTER(nvrtcCreateProgram, NVRTC_ERROR_OUT_OF_MEMORY);

@@ -71,20 +71,9 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
   return cudaSuccess;
 }
 
-cudaError_t cudaDriverGetVersion(int* version) {
-  CUDASIM_ENTER(cudaDriverGetVersion, note(cudaErrorUnknown));
-  *version = driverVersion();
-  return cudaSuccess;
-}
-
 cudaError_t cudaGetLastError() {
   CUDASIM_TELL(cudaGetLastError);
   return std::exchange(lastError(), cudaSuccess);
-}
-
-cudaError_t cudaPeekAtLastError() {
-  CUDASIM_TELL(cudaPeekAtLastError);
-  return lastError();
 }
 
 const char* cudaGetErrorName(cudaError_t error) {
@@ -167,16 +156,6 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
     return refuse("cudaDeviceGetAttribute", cudaErrorInvalidValue,
                   "attribute " + std::to_string(attribute) + " is not simulated");
   return cudaSuccess;
-}
-
-cudaError_t cudaDeviceSynchronize() {
-  CUDASIM_ENTER(cudaDeviceSynchronize, note(cudaErrorUnknown));
-  if (const cudaError_t error = refuseInCapture("cudaDeviceSynchronize"); error != cudaSuccess)
-    return note(error);
-  const cudaError_t error = drainDevice(currentDevice());
-  if (!deviceMemory().intact())
-    return refuse("cudaDeviceSynchronize", cudaErrorIllegalAddress, "something wrote outside its allocation");
-  return note(error);
 }
 
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {

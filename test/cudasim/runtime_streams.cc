@@ -3,6 +3,7 @@
 
 #include "api.h"
 #include "device.h"
+#include "memory.h"
 #include "queue.h"
 
 namespace cudasim {
@@ -85,7 +86,11 @@ cudaError_t cudaStreamSynchronize(cudaStream_t handle) {
     stream->capture->invalid = true;
     return refuse("cudaStreamSynchronize", cudaErrorStreamCaptureUnsupported, "the stream is being captured");
   }
-  return drain(*stream);
+  const cudaError_t error = drain(*stream);
+  if (!deviceMemory().intact())
+    return refuse("cudaStreamSynchronize", cudaErrorIllegalAddress,
+                  "something wrote outside its allocation");
+  return error;
 }
 
 cudaError_t cudaStreamQuery(cudaStream_t handle) {
@@ -253,16 +258,6 @@ cudaError_t cudaStreamEndCapture(cudaStream_t handle, cudaGraph_t* graph) {
   return cudaSuccess;
 }
 
-cudaError_t cudaStreamIsCapturing(cudaStream_t handle, cudaStreamCaptureStatus* status) {
-  CUDASIM_ENTER(cudaStreamIsCapturing, cudaErrorUnknown);
-  const auto stream = streamOf(handle);
-  if (!stream) return refuse("cudaStreamIsCapturing", cudaErrorInvalidResourceHandle, "unknown stream");
-  *status = !stream->capture           ? cudaStreamCaptureStatusNone
-            : stream->capture->invalid ? cudaStreamCaptureStatusInvalidated
-                                       : cudaStreamCaptureStatusActive;
-  return cudaSuccess;
-}
-
 cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t* executable, cudaGraph_t handle,
                                           unsigned long long flags) {
   CUDASIM_ENTER(cudaGraphInstantiateWithFlags, cudaErrorMemoryAllocation);
@@ -279,13 +274,6 @@ cudaError_t cudaGraphGetNodes(cudaGraph_t handle, cudaGraphNode_t* nodes, size_t
   if (!graph) return refuse("cudaGraphGetNodes", cudaErrorInvalidValue, "unknown graph");
   if (nodes) return refuse("cudaGraphGetNodes", cudaErrorInvalidValue, "only the count is simulated");
   *count = graph->nodes.size();
-  return cudaSuccess;
-}
-
-cudaError_t cudaGraphUpload(cudaGraphExec_t handle, cudaStream_t stream) {
-  CUDASIM_ENTER(cudaGraphUpload, cudaErrorUnknown);
-  if (!executables().find(handle) || !streamOf(stream))
-    return refuse("cudaGraphUpload", cudaErrorInvalidValue, "unknown executable graph or stream");
   return cudaSuccess;
 }
 

@@ -1,19 +1,27 @@
 import { writeFileSync } from 'node:fs'
+import { coveragePage, PAGE, staleness } from '../cuda/coverage-page.js'
 import { buildSimulator, sanitizerRuntime } from './build.js'
 import { coverageOf } from './coverage.js'
 import { SimulatorState } from './state.js'
 
+/** Of `FOVEA_CUDA_COVERAGE`, with which all tests run: what becomes of docs/cuda-coverage.md. */
+const PAGE_MODES = ['', 'check', 'write']
+
 /**
  * Builds the simulated device once, before any test file, and lets all of them find it. `FOVEA_SIMULATION` says how
  * it runs: `lazy` (work waits for a synchronisation, in any order that is allowed), `sanitized` (with
- * AddressSanitizer), or nothing. `FOVEA_CUDA_COVERAGE` names a file for which symbols were called.
+ * AddressSanitizer), or nothing. After all tests, `FOVEA_CUDA_COVERAGE` has the page of what they cover checked
+ * (`check`) or written (`write`).
  *
  * @returns what is done after the last test: it says how many of the symbols were called
  */
-export default function setup(): () => void {
+export default function setup(): () => Promise<void> {
   const mode = process.env.FOVEA_SIMULATION ?? ''
   if (!['', 'lazy', 'sanitized'].includes(mode))
     throw new Error(`FOVEA_SIMULATION is '${mode}': expected 'lazy', 'sanitized' or nothing`)
+  const page = process.env.FOVEA_CUDA_COVERAGE ?? ''
+  if (!PAGE_MODES.includes(page))
+    throw new Error(`FOVEA_CUDA_COVERAGE is '${page}': expected 'check', 'write' or nothing`)
   process.env.FOVEA_CUDA_PATH = buildSimulator({ sanitize: mode === 'sanitized' })
   if (mode === 'lazy') process.env.CUDASIM_LAZY = '1'
   if (mode === 'sanitized') {
@@ -23,14 +31,16 @@ export default function setup(): () => void {
   }
   const state = SimulatorState.create()
   process.env.CUDASIM_COVERAGE = state.path
-  return () => {
+  return async () => {
     const calls = state.calls()
     state.close()
     const { covered, missing } = coverageOf(calls)
     const all = covered.length + missing.length
     process.stdout.write(`simulated CUDA: ${covered.length} of ${all} symbols were called\n`)
-    const file = process.env.FOVEA_CUDA_COVERAGE
-    if (file)
-      writeFileSync(file, JSON.stringify({ calls: Object.fromEntries([...calls].sort()), missing }, null, 2))
+    if (page === 'write') writeFileSync(PAGE, await coveragePage(calls))
+    const stale = page === 'check' ? await staleness(calls) : null
+    if (stale === null) return
+    process.stderr.write(`${stale}: npm run cuda:coverage writes it\n`)
+    process.exitCode = 1
   }
 }

@@ -83,6 +83,7 @@ bool State::enter(const char* symbol) {
   if (left <= 0 || (*page_->failSymbol && std::strcmp(page_->failSymbol, symbol) != 0)) return false;
   if (--left > 0) return false;
   ++(*this)[Slot::injected];
+  std::strncpy(page_->failed, symbol, sizeof page_->failed - 1);
   return true;
 }
 

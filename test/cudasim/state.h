@@ -7,7 +7,7 @@
 namespace cudasim {
 
 // A test reads and sets these while the simulator runs: they lie in a file that both map. The numbers are
-// mirrored in simulator.ts.
+// mirrored in state.ts.
 enum class Slot : int {
   // set by the test
   failAllocation = 0,  // the n-th device allocation from now on fails; 0 is none
@@ -47,6 +47,7 @@ struct CallRecord {
 struct Page {
   std::atomic<int64_t> slots[64];
   char failSymbol[64];  // counts towards `failCall`; empty: every symbol does
+  char failed[64];      // the last call that failed because the test asked for it
   CallRecord calls[384];
 };
 

@@ -31,7 +31,9 @@ const SLOTS = {
 
 const FIRST_RESOURCE = SLOTS.deviceBytes
 const SYMBOL_OFFSET = 64 * 8
-const RECORDS_OFFSET = SYMBOL_OFFSET + 64
+const SYMBOL_BYTES = 64
+const FAILED_OFFSET = SYMBOL_OFFSET + SYMBOL_BYTES
+const RECORDS_OFFSET = FAILED_OFFSET + SYMBOL_BYTES
 const NAME_BYTES = 80
 const RECORD_BYTES = 8 + NAME_BYTES + 8
 const RECORDS = 384
@@ -73,10 +75,18 @@ export class SimulatorState {
 
   /** Lets the n-th call from now on fail, counted over all symbols or over one. 0: none. */
   failCall(n: number, symbol = ''): void {
-    const bytes = Buffer.alloc(64)
+    const bytes = Buffer.alloc(SYMBOL_BYTES)
     bytes.write(symbol)
-    writeSync(this.file, bytes, 0, 64, SYMBOL_OFFSET)
+    writeSync(this.file, bytes, 0, SYMBOL_BYTES, SYMBOL_OFFSET)
+    writeSync(this.file, Buffer.alloc(SYMBOL_BYTES), 0, SYMBOL_BYTES, FAILED_OFFSET)
     this.set('failCall', n)
+  }
+
+  /** The call that failed since {@link failCall} asked for it; empty where none did. */
+  failedCall(): string {
+    const bytes = Buffer.alloc(SYMBOL_BYTES)
+    readSync(this.file, bytes, 0, SYMBOL_BYTES, FAILED_OFFSET)
+    return bytes.toString('latin1', 0, bytes.indexOf(0))
   }
 
   /** What is alive, but for what there is none of. */

@@ -22,10 +22,6 @@ typedef enum {
 
 typedef enum { CUBLAS_OP_N = 0, CUBLAS_OP_T = 1, CUBLAS_OP_C = 2 } cublasOperation_t;
 
-typedef enum { CUBLAS_POINTER_MODE_HOST = 0, CUBLAS_POINTER_MODE_DEVICE = 1 } cublasPointerMode_t;
-
-typedef enum { CUBLAS_ATOMICS_NOT_ALLOWED = 0, CUBLAS_ATOMICS_ALLOWED = 1 } cublasAtomicsMode_t;
-
 typedef enum {
   CUBLAS_DEFAULT_MATH = 0,
   CUBLAS_PEDANTIC_MATH = 2,
@@ -56,10 +52,7 @@ extern "C" {
 const char* cublasGetStatusString(cublasStatus_t status);
 cublasStatus_t cublasCreate_v2(cublasHandle_t* handle);
 cublasStatus_t cublasDestroy_v2(cublasHandle_t handle);
-cublasStatus_t cublasGetVersion_v2(cublasHandle_t handle, int* version);
 cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t stream);
-cublasStatus_t cublasSetPointerMode_v2(cublasHandle_t handle, cublasPointerMode_t mode);
-cublasStatus_t cublasSetAtomicsMode(cublasHandle_t handle, cublasAtomicsMode_t mode);
 cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode);
 cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t handle, void* workspace, size_t bytes);
 cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transA, cublasOperation_t transB, int m,
@@ -67,13 +60,6 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transA, cub
                             const void* b, cudaDataType bType, int ldb, const void* beta, void* c,
                             cudaDataType cType, int ldc, cublasComputeType_t compute,
                             cublasGemmAlgo_t algorithm);
-cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t handle, cublasOperation_t transA,
-                                          cublasOperation_t transB, int m, int n, int k, const void* alpha,
-                                          const void* a, cudaDataType aType, int lda, long long strideA,
-                                          const void* b, cudaDataType bType, int ldb, long long strideB,
-                                          const void* beta, void* c, cudaDataType cType, int ldc,
-                                          long long strideC, int count, cublasComputeType_t compute,
-                                          cublasGemmAlgo_t algorithm);
 
 }  // extern "C"
 #endif

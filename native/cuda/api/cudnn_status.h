@@ -61,19 +61,6 @@ typedef enum {
   CUDNN_DATA_BOOLEAN = 11
 } cudnnDataType_t;
 
-typedef enum { CUDNN_NOT_PROPAGATE_NAN = 0, CUDNN_PROPAGATE_NAN = 1 } cudnnNanPropagation_t;
-
-typedef enum {
-  CUDNN_REDUCE_TENSOR_ADD = 0,
-  CUDNN_REDUCE_TENSOR_MUL = 1,
-  CUDNN_REDUCE_TENSOR_MIN = 2,
-  CUDNN_REDUCE_TENSOR_MAX = 3,
-  CUDNN_REDUCE_TENSOR_AMAX = 4,
-  CUDNN_REDUCE_TENSOR_AVG = 5,
-  CUDNN_REDUCE_TENSOR_NORM1 = 6,
-  CUDNN_REDUCE_TENSOR_NORM2 = 7
-} cudnnReduceTensorOp_t;
-
 }  // extern "C"
 #endif
 

@@ -28,8 +28,6 @@ extern "C" {
 
 nvrtcResult nvrtcVersion(int* major, int* minor);
 const char* nvrtcGetErrorString(nvrtcResult result);
-nvrtcResult nvrtcGetNumSupportedArchs(int* count);
-nvrtcResult nvrtcGetSupportedArchs(int* architectures);
 nvrtcResult nvrtcCreateProgram(nvrtcProgram* program, const char* source, const char* name, int headerCount,
                                const char* const* headers, const char* const* includeNames);
 nvrtcResult nvrtcDestroyProgram(nvrtcProgram* program);

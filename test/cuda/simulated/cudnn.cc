@@ -305,7 +305,7 @@ void refusedDescriptors() {
   EXPECT_STATUS(CUDNN_STATUS_BAD_PARAM_ATTRIBUTE_TYPE,
                 setOne(d, CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT32, 1));
   EXPECT_STATUS(CUDNN_STATUS_BAD_PARAM, set(d, CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, Dims{1, 2}));
-  EXPECT_STATUS(CUDNN_STATUS_NOT_SUPPORTED, setOne(d, CUDNN_ATTR_MATMUL_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, 0));
+  EXPECT_STATUS(CUDNN_STATUS_NOT_SUPPORTED, setOne(d, CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, 0));
   int64_t id = 0;
   d = unfinishedTensor(1, {1, 2, 3, 4});
   EXPECT_STATUS(CUDNN_STATUS_BAD_PARAM_NOT_FINALIZED,
@@ -422,26 +422,28 @@ void products() {
 void olderCalls() {
   cudnnHandle_t handle = newHandle();
   cudnnTensorDescriptor_t x = nullptr, y = nullptr;
-  cudnnPoolingDescriptor_t pooling = nullptr;
   OK(cudnnCreateTensorDescriptor(&x));
   OK(cudnnCreateTensorDescriptor(&y));
-  OK(cudnnCreatePoolingDescriptor(&pooling));
   const float one = 1, zero = 0;
-  OnDevice<float> from(std::vector<float>{1, 5, 2, 8, 3, 7, 4, 6, 9}), to(4);
-  const auto pool = [&] {
-    return cudnnPoolingForward(handle, pooling, &one, x, from.data(), &zero, y, to.data());
+  // Two pixels of three channels.
+  OnDevice<float> from(std::vector<float>{1, 2, 3, 0, 0, 0}), to(6);
+  const auto softmax = [&](const float* alpha) {
+    return cudnnSoftmaxForward(handle, CUDNN_SOFTMAX_ACCURATE, CUDNN_SOFTMAX_MODE_CHANNEL, alpha, x,
+                               from.data(), &zero, y, to.data());
   };
-  EXPECT_STATUS(CUDNN_STATUS_BAD_PARAM, pool());
-  OK(cudnnSetTensor4dDescriptor(x, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, 1, 1, 3, 3));
-  OK(cudnnSetTensor4dDescriptor(y, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, 1, 1, 2, 2));
-  OK(cudnnSetPooling2dDescriptor(pooling, CUDNN_POOLING_MAX, CUDNN_PROPAGATE_NAN, 2, 2, 0, 0, 1, 1));
-  OK(pool());
-  EXPECT(to.read() == (std::vector<float>{8, 7, 8, 9}));
-  OK(cudnnSetTensor4dDescriptor(y, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, 1, 1, 2, 3));
-  EXPECT_STATUS(CUDNN_STATUS_BAD_PARAM, pool());
-  const int dims[3] = {1, 2, 3}, strides[3] = {6, 3, 1};
-  EXPECT_STATUS(CUDNN_STATUS_BAD_PARAM, cudnnSetTensorNdDescriptor(x, CUDNN_DATA_FLOAT, 3, dims, strides));
-  OK(cudnnDestroyPoolingDescriptor(pooling));
+  EXPECT_STATUS(CUDNN_STATUS_BAD_PARAM, softmax(&one));
+  OK(cudnnSetTensor4dDescriptor(x, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, 1, 3, 1, 2));
+  OK(cudnnSetTensor4dDescriptor(y, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, 1, 3, 1, 2));
+  OK(softmax(&one));
+  const double sum = std::exp(-2.0) + std::exp(-1.0) + 1;
+  EXPECT(relativeError(to.read(), {std::exp(-2.0) / sum, std::exp(-1.0) / sum, 1 / sum, 1.0 / 3, 1.0 / 3,
+                                   1.0 / 3}) < 1e-6);
+  EXPECT_STATUS(CUDNN_STATUS_BAD_PARAM_NULL_POINTER, softmax(nullptr));
+  EXPECT_STATUS(CUDNN_STATUS_BAD_PARAM, softmax(from.data()));
+  OK(cudnnSetTensor4dDescriptor(y, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, 1, 3, 2, 1));
+  EXPECT_STATUS(CUDNN_STATUS_BAD_PARAM, softmax(&one));
+  EXPECT_STATUS(CUDNN_STATUS_BAD_PARAM,
+                cudnnSetTensor4dDescriptor(x, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, 1, 0, 1, 2));
   OK(cudnnDestroyTensorDescriptor(x));
   OK(cudnnDestroyTensorDescriptor(y));
   EXPECT_STATUS(CUDNN_STATUS_BAD_PARAM, cudnnDestroyTensorDescriptor(y));

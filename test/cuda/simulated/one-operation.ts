@@ -1,4 +1,5 @@
 import { elements } from '../../../ts/io/checkpoint-dtype.js'
+import type { OpName } from '../../../ts/graph/schema.js'
 import { elementCount, type Shape } from '../../../ts/tensor.js'
 import { PlanBuilder, type Device } from '../../native/addon.js'
 
@@ -8,15 +9,21 @@ export type Free = 'f32' | 'f16' | 'bf16'
 export type Operand = readonly [shape: Shape, dtype?: 'f32' | 'i32' | 'u8']
 
 export interface Case {
-  readonly op: string
+  readonly op: OpName
   readonly attributes?: Record<string, unknown>
   /** Of the type under test where none is given. */
   readonly inputs: readonly (Operand | null)[]
+  /** Of an operation that reads what its forward one noted, as its last input: that one, and what it gives. */
+  readonly forward?: { readonly op: OpName; readonly output: Operand }
   /** Results, and which input each is an update of. */
   readonly outputs: readonly (readonly [...Operand] | { readonly updates: number })[]
   /** Given in place of drawn numbers, by input. */
   readonly data?: Readonly<Record<number, readonly number[]>>
 }
+
+/** Whether some operand takes the type under test: others are f32 always. */
+export const isFree = ({ inputs, outputs }: Case): boolean =>
+  [...inputs, ...outputs].some((operand) => operand && !('updates' in operand) && operand[1] === undefined)
 
 const decoders = new Map(
   (['f16', 'bf16'] as const).map((dtype) => {
@@ -60,7 +67,7 @@ function decode(dtype: string, buffer: ArrayBuffer): Float32Array {
 /** Results of an operation whose free operands are of this type. */
 export async function compute(
   device: Device,
-  { op, attributes, inputs, outputs, data = {} }: Case,
+  { op, attributes, inputs, forward, outputs, data = {} }: Case,
   free: Free,
 ) {
   const plan = new PlanBuilder().phase('run')
@@ -78,6 +85,14 @@ export async function compute(
     store.define(`x${i}`, 'f32', shape, numbers)
     return plan.parameter(`x${i}`, shape, true)
   })
+  if (forward) {
+    // Of an image like the gradient that is asked for.
+    const shape = (outputs[0] as Operand)[0]
+    given.x = encode(free, exact(elementCount(shape), 0))
+    const [y, workspace] = [plan.buffer(forward.output[0], free), plan.buffer([], 'opaque')]
+    plan.run(forward.op, [plan.input('x', shape, free)], [y, workspace], attributes)
+    operands.push(workspace)
+  }
   const types: string[] = []
   const results = outputs.map((output) => {
     if ('updates' in output) {
@@ -89,13 +104,16 @@ export async function compute(
   })
   plan.run(op, operands, results, attributes)
   results.forEach((buffer, i) => plan.output(`y${i}`, buffer))
-  const program = await device.compile(plan, store)
   try {
-    const names = types.map((_, i) => `y${i}`)
-    const got = await program.run(['run'], given, names)
-    return types.map((dtype, i) => decode(dtype, got[`y${i}`]!))
+    const program = await device.compile(plan, store)
+    try {
+      const names = types.map((_, i) => `y${i}`)
+      const got = await program.run(['run'], given, names)
+      return types.map((dtype, i) => decode(dtype, got[`y${i}`]!))
+    } finally {
+      program.dispose()
+    }
   } finally {
-    program.dispose()
     store.dispose()
   }
 }
