@@ -67,7 +67,7 @@ async function holds(kernel: string, build: (leaves: Leaves) => Value, bound: nu
     console.log(`${kernel} skipped: it needs AVX-512, and this is ${device.description}`)
     return
   }
-  const options = { bound, mode: 'inference' } as const
+  const options = { bound, mode: 'evaluation' } as const
   await check(device, build, options)
   const problems = Object.keys(device.kernelChoices())
   device.useKernels(Object.fromEntries(problems.map((problem) => [problem, kernel])))

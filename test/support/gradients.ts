@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib'
 import { optimize, toPlan } from '../../ts/compile/compile.js'
 import { differentiate } from '../../ts/compile/gradient.js'
-import { Graph, type Value } from '../../ts/graph/graph.js'
+import { Graph, type Mode, type Value } from '../../ts/graph/graph.js'
 import type { Loss } from '../../ts/model/step.js'
 import { RandomStream } from '../../ts/random.js'
 import type { Device } from '../../ts/runtime/device.js'
@@ -42,8 +42,8 @@ export interface Leaves {
 }
 
 export interface CheckOptions {
-  /** Inference fuses more; nothing but the forward half is compared then. Default training. */
-  readonly mode?: 'training' | 'inference'
+  /** Evaluation fuses more; nothing but the forward half is compared then. Default training. */
+  readonly mode?: Mode
   readonly frozen?: readonly string[]
   /** Words of seed and step, for dropout. */
   readonly random?: readonly [number, number, number, number]

@@ -13,8 +13,27 @@ const norm: Operand = [[1], 'f32']
 const step = { 2: [0.5, 0.25, 2, 4], 3: [8] }
 const optimizer = { lrScale: 1, weightDecay: 0.125, maxNorm: 4 }
 const loss: Operand = [[1], 'f32']
+/** The scale of a loss, and how many updates were finite since it changed. */
+const scaling: Operand = [[2], 'f32']
+const unscale = (norms: number, scale: number, finite: number): Case => ({
+  op: 'unscaleGradients',
+  attributes: { interval: 3 },
+  inputs: [scalars, norm, scaling],
+  outputs: [[[4], 'f32'], [[1], 'f32'], { updates: 2 }],
+  data: { 0: [0.5, 0.25, 2, 4], 1: [norms], 2: [scale, finite] },
+})
 
 export const KERNEL_CASES: readonly Case[] = [
+  {
+    op: 'scaleGradient',
+    inputs: [[[5, 37]], scaling],
+    outputs: [[[5, 37]]],
+    data: { 1: [32, 0] },
+  },
+  unscale(8, 32, 0),
+  unscale(8, 32, 2),
+  // No float is twice as large.
+  unscale(8, 2 ** 127, 2),
   {
     op: 'softmaxCrossEntropy',
     attributes: { labelSmoothing: 0.25, weight: 2 },
