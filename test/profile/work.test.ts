@@ -176,7 +176,7 @@ const CASES: readonly (readonly [string, Problem, number, number])[] = [
     30,
     2 * 10 + 5 + 10,
   ],
-  ['scaled gradient', problem('scaleGradient', {}, [[2, 3], [2]], [[2, 3]]), 6, 56],
+  ['scaled gradient', problem('scaleGradient', {}, [[2, 3], [2]], [[2, 3]]), 6, 14],
   ['joint norm', problem('gradientNorm', {}, [[2, 3], [5]], [[1]]), 22, 12],
   [
     'radial basis',
