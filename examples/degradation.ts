@@ -1,8 +1,8 @@
 // The degradation experiment of He et al. 2015 (figure 1, and figure 6 in section 4.2): plain and residual networks
 // of 20 and 56 layers on CIFAR-10, all with the same budget, in one plot.
 //
-//   node dist/examples/degradation.js --out DIR [--epochs 164] [--resume] [--batch 128] [--seed 0] [--threads N]
-//                                     [--workers N] [--device cpu] [--folder CIFAR10]
+//   node dist/examples/degradation.js --out DIR [--epochs 164] [--recipe resnet_cifar] [--resume] [--batch 128]
+//                                     [--seed 0] [--threads N] [--workers N] [--device cpu] [--folder CIFAR10]
 //
 // Ctrl-C saves and ends; with --resume each run goes on where it stopped.
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -22,6 +22,7 @@ import {
   type RunMetrics,
   type Series,
 } from '../ts/report/index.js'
+import type { Recipe } from '../ts/train/recipe.js'
 import { train } from '../ts/train/trainer.js'
 
 const NETWORKS = {
@@ -37,6 +38,7 @@ const { values } = parseArgs({
   options: {
     out: { type: 'string', default: 'degradation' },
     epochs: { type: 'string', default: '164' },
+    recipe: { type: 'string', default: 'resnet_cifar' },
     resume: { type: 'boolean', default: false },
     batch: { type: 'string', default: '128' },
     seed: { type: 'string', default: '0' },
@@ -49,10 +51,11 @@ const { values } = parseArgs({
 const epochs = Number(values.epochs)
 const { out } = values
 
-/** As in the paper, but for the length: the rate falls after one half and three quarters of it. */
-const paper = recipeNamed('resnet_cifar')
+/** The paper's rate falls after one half and three quarters of its epochs, here of these. */
+const named = recipeNamed(values.recipe)
 const milestones = [Math.round(epochs / 2), Math.round((3 * epochs) / 4)]
-const recipe = { ...paper, schedule: { kind: 'step', milestones } as const }
+const recipe: Recipe =
+  named.name === 'resnet_cifar' ? { ...named, schedule: { kind: 'step', milestones } } : named
 
 const interrupt = new AbortController()
 process.once('SIGINT', () => interrupt.abort())
