@@ -71,7 +71,8 @@ class FileMemory final : public Memory {
                   {}, std::to_string(bytes_) + " bytes");
     data_ = address;
 #ifdef MADV_HUGEPAGE
-    // Weights that a kernel reads as they lie are read from beginning to end: 40 GB/s against 37 from small pages.
+    // Weights that a kernel reads as they lie are read from beginning to end: 40 GB/s against 37 from small
+    // pages.
     madvise(data_, bytes_, MADV_HUGEPAGE);
 #endif
   }

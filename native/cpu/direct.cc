@@ -6,6 +6,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "avx512.h"
 #include "products.h"
 #include "queue.h"
 
@@ -181,8 +182,8 @@ KernelPtr directConvolution(const Request& request, const ops::Convolution& op, 
   const TensorSpec &x = request.input(0), &weight = request.input(1), &y = request.output(0);
   // A vector that is mostly padding is work for nothing.
   if (x.dtype != DType::f32 || weight.dtype != DType::f32 || y.dtype != DType::f32 || op.groups != 1 ||
-      op.stride[0] != op.stride[1] || !supported(op.stride[1]) || x.shape[1] < lanes || y.shape[1] < lanes ||
-      partsOf(y.shape[1], lanes) < vectors)
+      op.stride[0] != op.stride[1] || !hasAvx512() || op.stride[1] > 2 || x.shape[1] < lanes ||
+      y.shape[1] < lanes || partsOf(y.shape[1], lanes) < vectors)
     return nullptr;
   const LayoutPtr fromLayout = layoutOf(x, *blockedDesc(x, lanes));
   const LayoutPtr toLayout = layoutOf(y, *blockedDesc(y, lanes));

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "avx512.h"
 #include "families.h"
 #include "queue.h"
 #include "weight_rows.h"
@@ -53,7 +54,7 @@ KernelPtr weightRows(const Request& request, const ops::Linear& op) {
   const TensorSpec &x = request.input(0), &weight = request.input(1), &y = request.output(0);
   const rows::Shape shape{x.shape[0], weight.shape[1], weight.shape[0]};
   const auto isFloat = [](const TensorSpec& spec) { return spec.dtype == DType::f32; };
-  if (!rows::supported() || !request.operands.inputs[1]->constant || shape.images > rows::mostImages ||
+  if (!hasAvx512() || !request.operands.inputs[1]->constant || shape.images > rows::mostImages ||
       !isFloat(x) || !isFloat(weight) || !isFloat(y))
     return nullptr;
   constexpr int64_t part = rows::mostOutputs;  // that a thread takes at once

@@ -1,18 +1,12 @@
 #include "products.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
-
 #include <array>
-#include <dnnl.hpp>
 #include <utility>
 
-// Nothing of this file runs unless supported().
-#pragma GCC push_options
-// GCC 12 takes the intrinsics' own placeholders for variables without a value.
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,fma")
+#include "avx512.h"
+
+#ifdef FOVEA_AVX512
+FOVEA_AVX512_BEGIN
 
 namespace fovea::cpu::products {
 namespace {
@@ -96,10 +90,6 @@ AccumulateBlock blockFor(int64_t pixels, int64_t vectors) {
 
 }  // namespace
 
-bool supported(int64_t stride) {
-  return (stride == 1 || stride == 2) && dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core;
-}
-
 void accumulate(const float* x, const float* weights, float* y, int64_t pixels, int64_t vectors,
                 int64_t stride, const Terms& terms, const Finish& finish) {
   const int64_t most = mostPixels[vectors - 1], parts = (pixels + most - 1) / most;
@@ -114,13 +104,12 @@ void accumulate(const float* x, const float* weights, float* y, int64_t pixels, 
 
 }  // namespace fovea::cpu::products
 
-#pragma GCC pop_options
+FOVEA_AVX512_END
 
 #else
 
 namespace fovea::cpu::products {
 
-bool supported(int64_t) { return false; }
 void accumulate(const float*, const float*, float*, int64_t, int64_t, int64_t, const Terms&, const Finish&) {}
 
 }  // namespace fovea::cpu::products

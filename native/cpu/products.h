@@ -11,9 +11,6 @@ constexpr int64_t mostVectors = 4;
 // Pixels whose sums fit in registers beside the weights and one value, by vectors of output channels.
 constexpr int64_t mostPixels[mostVectors] = {14, 14, 9, 6};
 
-// Whether this processor has the instructions, and the loops exist for this stride.
-bool supported(int64_t stride);
-
 // What is summed: over blocks of channels, and taps of the kernel in each. Distances are in floats.
 struct Terms {
   int64_t blocks, taps;
@@ -31,7 +28,7 @@ struct Finish {
   int64_t channels;  // from the first of these to the last that is real
 };
 
-// y[v][p] of a run of pixels, the next one's first tap being `stride` pixels of x away. weights:
+// y[v][p] of a run of pixels, the next one's first tap being `stride` pixels of x away, 1 or 2. weights:
 // [vector][block] [tap][lanes of x][lanes of y].
 void accumulate(const float* x, const float* weights, float* y, int64_t pixels, int64_t vectors,
                 int64_t stride, const Terms& terms, const Finish& finish);

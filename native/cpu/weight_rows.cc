@@ -1,18 +1,12 @@
 #include "weight_rows.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
-
 #include <array>
-#include <dnnl.hpp>
 #include <utility>
 
-// Nothing of this file runs unless supported().
-#pragma GCC push_options
-// GCC 12 takes the intrinsics' own placeholders for variables without a value.
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,fma")
+#include "avx512.h"
+
+#ifdef FOVEA_AVX512
+FOVEA_AVX512_BEGIN
 
 namespace fovea::cpu::rows {
 namespace {
@@ -79,8 +73,6 @@ constexpr auto twoRows = byImages<2>(std::make_integer_sequence<int, mostImages>
 
 }  // namespace
 
-bool supported() { return dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core; }
-
 void multiply(const float* x, const float* weight, const float* bias, float* y, const Shape& shape, bool relu,
               int64_t begin, int64_t end) {
   alignas(64) Sums sums[mostOutputs] = {};
@@ -102,13 +94,12 @@ void multiply(const float* x, const float* weight, const float* bias, float* y, 
 
 }  // namespace fovea::cpu::rows
 
-#pragma GCC pop_options
+FOVEA_AVX512_END
 
 #else
 
 namespace fovea::cpu::rows {
 
-bool supported() { return false; }
 void multiply(const float*, const float*, const float*, float*, const Shape&, bool, int64_t, int64_t) {}
 
 }  // namespace fovea::cpu::rows

@@ -9,9 +9,6 @@ namespace fovea::cpu::rows {
 constexpr int64_t mostImages = 8;
 constexpr int64_t mostOutputs = 16;  // of one call
 
-// Whether this processor has the instructions.
-bool supported();
-
 struct Shape {
   int64_t images, features, outputs;
 };

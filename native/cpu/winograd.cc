@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "avx512.h"
 #include "products.h"
 #include "queue.h"
 #include "winograd_tiles.h"
@@ -359,7 +360,7 @@ KernelPtr winogradConvolution(const Request& request, const ops::Convolution& op
   const TensorSpec &x = request.input(0), &weight = request.input(1), &y = request.output(0);
   const bool packed = method != WinogradMethod::ownWeights;
   // A vector that is mostly padding is work for nothing.
-  if (!products::supported(1) || x.shape[1] < lanes || y.shape[1] < lanes) return nullptr;
+  if (!hasAvx512() || x.shape[1] < lanes || y.shape[1] < lanes) return nullptr;
   if (packed && !request.operands.inputs[1]->constant) return nullptr;
   const LayoutPtr fromLayout = layoutOf(x, *blockedDesc(x, lanes));
   const LayoutPtr toLayout = layoutOf(y, *blockedDesc(y, lanes));

@@ -1,14 +1,9 @@
 #include "winograd_tiles.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
+#include "avx512.h"
 
-// Nothing of this file runs on a processor without them.
-#pragma GCC push_options
-// GCC 12 takes the intrinsics' own placeholders for variables without a value.
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,fma")
+#ifdef FOVEA_AVX512
+FOVEA_AVX512_BEGIN
 
 namespace fovea::cpu::winograd {
 namespace {
@@ -154,7 +149,7 @@ void transformOutput(const float* tile, int64_t stride, const Place& place, cons
 
 }  // namespace fovea::cpu::winograd
 
-#pragma GCC pop_options
+FOVEA_AVX512_END
 
 #else
 
