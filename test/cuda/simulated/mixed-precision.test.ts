@@ -79,8 +79,11 @@ describe.each(inBoth(NETWORKS))('$name in $precision', ({ precision, decisions, 
       })
       const found: number[] = []
       const images = fixtureImages(network, 4)
-      // The second is recorded, the third replayed.
-      for (let i = 0; i < 3; i++) found.push((await step.run(images, Int32Array.of(3, 1, 4, 0))).loss)
+      // The second is recorded, the third replayed. In f16 some change nothing but the scale of the loss before.
+      for (let run = 0; found.length < 3 && run < 20; run++) {
+        const { loss, updated } = await step.run(images, Int32Array.of(3, 1, 4, 0))
+        if (updated) found.push(loss)
+      }
       return found
     }
     const expected = await losses(cpu, 'f32')
