@@ -49,6 +49,8 @@ test.each([
 test('a training begins a step before it takes in the last one', async () => {
   const happened: string[] = []
   const begun: (() => void)[] = []
+  // Called with its own `this` below.
+  // eslint-disable-next-line @typescript-eslint/unbound-method
   const { run } = TrainingStep.prototype
   let count = 0
   const spy = vi.spyOn(TrainingStep.prototype, 'run').mockImplementation(async function (

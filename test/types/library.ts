@@ -37,9 +37,9 @@ export async function devices(): Promise<void> {
   })
   // @ts-expect-error folders are one text, with : between them
   await Device.open('cuda', { cudaPath: ['/opt/cuda/lib64'] })
-  // @ts-expect-error yes or no
+  // @ts-expect-error is true or false
   await Device.open('cuda', { allowTf32: 'yes' })
-  // @ts-expect-error yes or no
+  // @ts-expect-error is true or false
   await Device.open('cuda', { deterministic: 1 })
   // @ts-expect-error bytes are a number
   await Device.open('cuda', { workspaceLimit: '256 MiB' })
