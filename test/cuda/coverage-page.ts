@@ -97,5 +97,7 @@ ${graphs()}
 /** What is wrong with the page that is there; null where it is right. */
 export async function staleness(calls: ReadonlyMap<string, number>): Promise<string | null> {
   if (!existsSync(PAGE)) return `${PAGE} is missing`
-  return readFileSync(PAGE, 'utf8') === (await coveragePage(calls)) ? null : `${PAGE} is not what the tests cover`
+  return readFileSync(PAGE, 'utf8') === (await coveragePage(calls))
+    ? null
+    : `${PAGE} is not what the tests cover`
 }
