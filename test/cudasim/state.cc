@@ -92,6 +92,7 @@ bool State::allocationFails() {
   auto& left = (*this)[Slot::failAllocation];
   if (left <= 0 || --left > 0) return false;
   ++(*this)[Slot::injected];
+  if (auto& times = (*this)[Slot::failTimes]; times > 1) --times, left = 1;
   return true;
 }
 

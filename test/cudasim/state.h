@@ -14,6 +14,7 @@ enum class Slot : int {
   failCall = 1,        // the n-th library call from now on fails
   lazy = 2,            // queued work waits for a synchronisation
   seed = 3,            // of the order in which lazy mode runs what may run in any
+  failTimes = 4,       // how many allocations fail in a row; 0 is one
   // told by the simulator
   calls = 8,
   allocations = 9,

@@ -8,6 +8,7 @@ const SLOTS = {
   failCall: 1,
   lazy: 2,
   seed: 3,
+  failTimes: 4,
   calls: 8,
   allocations: 9,
   injected: 10,
@@ -80,6 +81,12 @@ export class SimulatorState {
     writeSync(this.file, bytes, 0, SYMBOL_BYTES, SYMBOL_OFFSET)
     writeSync(this.file, Buffer.alloc(SYMBOL_BYTES), 0, SYMBOL_BYTES, FAILED_OFFSET)
     this.set('failCall', n)
+  }
+
+  /** Lets the n-th device allocation from now on fail, and those after it, so many in all. 0: none. */
+  failAllocation(n: number, times = 1): void {
+    this.set('failTimes', times)
+    this.set('failAllocation', n)
   }
 
   /** The call that failed since {@link failCall} asked for it; empty where none did. */

@@ -60,7 +60,7 @@ async function disturbed(one: Case, expected: readonly Float32Array[] | null, di
       allocations: simulator.get('allocations') - start.allocations,
     }
     simulator.failCall(0)
-    simulator.set('failAllocation', 0)
+    simulator.failAllocation(0)
     const again = await compute(device, one, 'f32')
     const right = (got: readonly Float32Array[]) =>
       expected === null || got.every((values, i) => relativeL2(values, expected[i]!) < BOUND)
@@ -106,11 +106,12 @@ describe('each call, and each allocation, of', () => {
       const before = simulator.resources()
       const undisturbed = await disturbed(one, null, () => undefined)
       const wrong: string[] = []
-      const attempt = async (what: string, named: () => string, disturb: () => void) => {
+      const attempt = async (what: string, named: () => string, disturb: () => void, code?: string) => {
         const { error, right, live } = await disturbed(one, undisturbed.results, disturb)
         const words = wordsOf(error)
         if (words !== null) done.errors++
         if (words !== null && !words.includes(named())) wrong.push(`${what}, ${named()}: ${words}`)
+        if (code && error?.code !== code) wrong.push(`${what}: ${error?.code ?? 'no error'}, and not ${code}`)
         if (!right) wrong.push(`${what}, ${named()}: wrong results`)
         if (live !== undisturbed.live) wrong.push(`${what}: ${live} bytes live, and not ${undisturbed.live}`)
       }
@@ -128,7 +129,9 @@ describe('each call, and each allocation, of', () => {
         await attempt(
           `allocation ${n} of ${allocations}`,
           () => 'cudaMalloc',
-          () => simulator.set('failAllocation', n),
+          // The first time, what is kept is given back, and there may be memory then.
+          () => simulator.failAllocation(n, 2),
+          'OUT_OF_MEMORY',
         )
         done.allocations++
       }
