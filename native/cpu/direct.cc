@@ -6,7 +6,7 @@
 #include <cstring>
 #include <numeric>
 
-#include "avx512.h"
+#include "blocked_convolution.h"
 #include "products.h"
 #include "queue.h"
 
@@ -125,8 +125,7 @@ class DirectConvolution {
     const int64_t xBlock = p_.height * p_.width * lanes, yVector = p_.toHeight * p_.toWidth * lanes;
     const int64_t tapFloats = p_.taps() * lanes * lanes;
     const auto* weights = static_cast<const float*>(p.inputs[1]) + first * p_.blocks() * tapFloats;
-    const auto* bias = p.inputs.size() > 2 ? static_cast<const float*>(p.inputs[2]) : nullptr;
-    const auto* residual = p.inputs.size() > 3 ? static_cast<const float*>(p.inputs[3]) : nullptr;
+    const float *bias = optionalFloats(p, 2), *residual = optionalFloats(p, 3);
     auto* y = static_cast<float*>(p.outputs[0]);
     const int64_t begin = part * rowsEach_, end = std::min(begin + rowsEach_, p_.batch * p_.toHeight);
     for (int64_t block = 0; block < p_.blocks(); block += chunk_) {
@@ -180,14 +179,11 @@ void joinRows(Problem& p) {
 
 KernelPtr directConvolution(const Request& request, const ops::Convolution& op, int64_t vectors) {
   const TensorSpec &x = request.input(0), &weight = request.input(1), &y = request.output(0);
-  // A vector that is mostly padding is work for nothing.
-  if (x.dtype != DType::f32 || weight.dtype != DType::f32 || y.dtype != DType::f32 || op.groups != 1 ||
-      op.stride[0] != op.stride[1] || !hasAvx512() || op.stride[1] > 2 || x.shape[1] < lanes ||
-      y.shape[1] < lanes || partsOf(y.shape[1], lanes) < vectors)
+  if (op.groups != 1 || op.stride[0] != op.stride[1] || op.stride[1] > 2 ||
+      partsOf(y.shape[1], lanes) < vectors)
     return nullptr;
-  const LayoutPtr fromLayout = layoutOf(x, *blockedDesc(x, lanes));
-  const LayoutPtr toLayout = layoutOf(y, *blockedDesc(y, lanes));
-  if (const LayoutPtr forced = request.forcedLayout(0); forced && !forced->equals(*toLayout)) return nullptr;
+  auto kernel = blockedConvolution(request, "direct by " + std::to_string(vectors));
+  if (!kernel) return nullptr;
 
   const Padding padding(op, x.shape);
   Problem problem{x.shape[0],      x.shape[1],
@@ -198,14 +194,7 @@ KernelPtr directConvolution(const Request& request, const ops::Convolution& op, 
                   op.dilation[0],  op.dilation[1],
                   vectors,         op.activation == ops::Activation::relu};
   if (!padding.needed()) joinRows(problem);
-  auto kernel = std::make_unique<FunctionKernel>(request, "direct by " + std::to_string(vectors));
-  kernel->inputs[0] = fromLayout;
   kernel->inputs[1] = layoutOf(weight, blockedWeights(weight), Role::weights);
-  kernel->outputs[0] = toLayout;
-  if (request.hasInput(3)) {
-    kernel->inputs[3] = toLayout;
-    kernel->aliases = {{0, 3, false}};
-  }
   const auto work = std::make_shared<DirectConvolution>(problem, padding, omp_get_max_threads());
   kernel->scratchBytes = work->scratchBytes();
   kernel->body = [work](const Pointers& p) { work->run(p); };

@@ -61,14 +61,12 @@ KernelPtr weightRows(const Request& request, const ops::Linear& op) {
   auto kernel = std::make_unique<FunctionKernel>(request, "weight rows");
   kernel->body = [=, relu = op.activation == ops::Activation::relu,
                   queue = std::make_shared<Queue>()](const Pointers& p) {
-    const auto floats = [&](size_t index) {
-      return p.inputs.size() > index ? static_cast<const float*>(p.inputs[index]) : nullptr;
-    };
     queue->reset();
 #pragma omp parallel
     queue->work(partsOf(shape.outputs, part), [&](int64_t unit) {
       const int64_t begin = unit * part;
-      rows::multiply(floats(0), floats(1), floats(2), static_cast<float*>(p.outputs[0]), shape, relu, begin,
+      rows::multiply(static_cast<const float*>(p.inputs[0]), static_cast<const float*>(p.inputs[1]),
+                     optionalFloats(p, 2), static_cast<float*>(p.outputs[0]), shape, relu, begin,
                      std::min(begin + part, shape.outputs));
     });
   };

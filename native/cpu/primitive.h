@@ -93,6 +93,11 @@ class FunctionKernel final : public Kernel {
   Pointers pointers_;
 };
 
+// An operand that a kernel may do without; nullptr where it does.
+inline const float* optionalFloats(const Pointers& pointers, size_t input) {
+  return pointers.inputs.size() > input ? static_cast<const float*>(pointers.inputs[input]) : nullptr;
+}
+
 // What a product's operands are, given the types of two of its three tensors of activations or gradients: of
 // 16 bits where one of them is.
 DType operandType(const TensorSpec& a, const TensorSpec& b);

@@ -25,6 +25,8 @@ struct Groups {
   Groups(int64_t vectors, int64_t most) : vectors(vectors), count(partsOf(vectors, most)) {}
   int64_t begin(int64_t group) const { return group * vectors / count; }
   int64_t size(int64_t group) const { return begin(group + 1) - begin(group); }
+  // Which one a vector is in.
+  int64_t of(int64_t vector) const { return ((vector + 1) * count - 1) / vectors; }
 
   int64_t vectors, count;
 };

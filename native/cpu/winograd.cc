@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "avx512.h"
+#include "blocked_convolution.h"
 #include "products.h"
 #include "queue.h"
 #include "winograd_tiles.h"
@@ -17,10 +17,10 @@ using namespace winograd;
 using products::mostVectors;
 
 constexpr int64_t partTiles = 16;  // that a thread transforms at once
-// Bytes of tiles before and after the product: half of a usual second-level cache, and of a third-level one's
-// share.
 // Sums of more would not stay in a second-level cache while weights pass by.
 constexpr int64_t mostOwnWeightTiles = 64;
+// Bytes of tiles before and after the product: half of a usual second-level cache, and of a third-level one's
+// share.
 constexpr int64_t ownBytes = 640 << 10, sharedBytes = 8 << 20;
 
 struct Problem {
@@ -53,7 +53,6 @@ class Convolution {
   int64_t blocks() const { return partsOf(p_.tiles(), capacity_); }
   int64_t tileFloats() const { return positions * tileStride_; }
   int64_t productFloats() const { return positions * productStride_; }
-  int64_t groups() const { return groups_.count; }
   int64_t used(int64_t block) const { return std::min(capacity_, p_.tiles() - block * capacity_); }
 
   // Tiles [begin, end) of a block, of one block of channels.
@@ -86,8 +85,7 @@ class Convolution {
   void after(const float* product, const Pointers& p, int64_t block, int64_t group, int64_t vector,
              int64_t begin, int64_t end) const {
     const int64_t v = groups_.begin(group) + vector;
-    const auto* bias = p.inputs.size() > 2 ? static_cast<const float*>(p.inputs[2]) : nullptr;
-    const auto* residual = p.inputs.size() > 3 ? static_cast<const float*>(p.inputs[3]) : nullptr;
+    const float *bias = optionalFloats(p, 2), *residual = optionalFloats(p, 3);
     for (int64_t t = begin; t < end; ++t) {
       const auto [image, row, column] = at(block * capacity_ + t);
       const int64_t plane = (image * groups_.vectors + v) * p_.toHeight * p_.toWidth * lanes;
@@ -157,7 +155,7 @@ class OwnTiles {
     const int64_t used = convolution_.used(block);
     for (int64_t channels = 0; channels < channels_; ++channels)
       convolution_.before(x, tiles, block, channels, 0, used);
-    for (int64_t group = 0; group < convolution_.groups(); ++group) {
+    for (int64_t group = 0; group < convolution_.grouping().count; ++group) {
       for (int64_t position = 0; position < positions; ++position)
         convolution_.multiplyAt(position, tiles, weights, product, group, used);
       for (int64_t vector = 0; vector < convolution_.grouping().size(group); ++vector)
@@ -180,7 +178,8 @@ class SharedTiles {
         vectors_(problem.groups().vectors) {}
 
   size_t scratchBytes() const {
-    return (convolution_.tileFloats() + convolution_.groups() * convolution_.productFloats()) * sizeof(float);
+    return (convolution_.tileFloats() + convolution_.grouping().count * convolution_.productFloats()) *
+           sizeof(float);
   }
 
   void run(const Pointers& p) {
@@ -211,15 +210,13 @@ class SharedTiles {
         convolution_.before(x, tiles, block, unit / parts, begin, std::min(begin + partTiles, used));
       });
 #pragma omp barrier
-      queues_[1].work(convolution_.groups() * positions, [&](int64_t unit) {
+      queues_[1].work(convolution_.grouping().count * positions, [&](int64_t unit) {
         const int64_t group = unit / positions;
         convolution_.multiplyAt(unit % positions, tiles, weights, productOf(group), group, used);
       });
 #pragma omp barrier
       queues_[2].work(vectors_ * parts, [&](int64_t unit) {
-        const int64_t begin = unit % parts * partTiles, vector = unit / parts;
-        int64_t group = 0;
-        while (grouping.begin(group + 1) <= vector) ++group;
+        const int64_t begin = unit % parts * partTiles, vector = unit / parts, group = grouping.of(vector);
         convolution_.after(productOf(group), p, block, group, vector - grouping.begin(group), begin,
                            std::min(begin + partTiles, used));
       });
@@ -257,7 +254,7 @@ class OwnWeights {
       });
 #pragma omp barrier
       float* weights = tiles + convolution_.tileFloats() + omp_get_thread_num() * threadFloats();
-      queues_[1].work(convolution_.groups(),
+      queues_[1].work(convolution_.grouping().count,
                       [&](int64_t group) { take(p, group, tiles, weights, weights + weightFloats); });
     }
   }
@@ -359,29 +356,18 @@ const char* nameOf(WinogradMethod method) {
 KernelPtr winogradConvolution(const Request& request, const ops::Convolution& op, WinogradMethod method) {
   const TensorSpec &x = request.input(0), &weight = request.input(1), &y = request.output(0);
   const bool packed = method != WinogradMethod::ownWeights;
-  // A vector that is mostly padding is work for nothing.
-  if (!hasAvx512() || x.shape[1] < lanes || y.shape[1] < lanes) return nullptr;
   if (packed && !request.operands.inputs[1]->constant) return nullptr;
-  const LayoutPtr fromLayout = layoutOf(x, *blockedDesc(x, lanes));
-  const LayoutPtr toLayout = layoutOf(y, *blockedDesc(y, lanes));
-  if (const LayoutPtr forced = request.forcedLayout(0); forced && !forced->equals(*toLayout)) return nullptr;
-
   const auto& [top, left, bottom, right] = op.padding;
   const Problem problem{
       x.shape[0], x.shape[1], y.shape[1], x.shape[2], x.shape[3],
       y.shape[2], y.shape[3], top,        left,       op.activation == ops::Activation::relu};
   if (!packed && problem.tiles() > mostOwnWeightTiles) return nullptr;
-  auto kernel = std::make_unique<FunctionKernel>(request, nameOf(method));
-  kernel->inputs[0] = fromLayout;
+  auto kernel = blockedConvolution(request, nameOf(method));
+  if (!kernel) return nullptr;
   if (packed)
     kernel->inputs[1] = std::make_shared<WinogradWeights>(problem.outputs, problem.channels);
   else
     kernel->inputs[1] = layoutOf(weight, blockedWeights(weight), Role::weights);
-  kernel->outputs[0] = toLayout;
-  if (request.hasInput(3)) {
-    kernel->inputs[3] = toLayout;
-    kernel->aliases = {{0, 3, false}};
-  }
   const auto use = [&](auto work) {
     kernel->scratchBytes = work->scratchBytes();
     kernel->body = [work](const Pointers& p) { work->run(p); };
