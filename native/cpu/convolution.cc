@@ -94,8 +94,8 @@ std::string problemOf(const char* name, DType type, const ops::ConvolutionGeomet
          std::to_string(op.groups) + rest;
 }
 
-// Winograd's transforms are made for these alone.
-bool winogradFits(const ops::ConvolutionGeometry& op, const Shape& weight, DType dtype) {
+// The library has Winograd's transforms for these alone.
+bool libraryHasWinograd(const ops::ConvolutionGeometry& op, const Shape& weight, DType dtype) {
   return dtype == DType::f32 && op.groups == 1 && op.stride == ops::Pair{1, 1} &&
          op.dilation == ops::Pair{1, 1} && weight[2] == 3 && weight[3] == 3;
 }
@@ -110,7 +110,7 @@ KernelPtr chooseAlgorithm(const Request& request, const std::string& problem, DT
                           const ops::ConvolutionGeometry& op, const Shape& weight, const Make& make,
                           std::vector<Candidate> ours = {}) {
   std::vector<Candidate> candidates{{"direct", [&] { return make(algorithm::convolution_direct); }}};
-  if (winogradFits(op, weight, type))
+  if (libraryHasWinograd(op, weight, type))
     candidates.push_back({"winograd", [&]() -> KernelPtr {
                             auto kernel = make(algorithm::convolution_winograd);
                             return isWinograd(kernel->implementation()) ? std::move(kernel) : nullptr;
@@ -126,8 +126,7 @@ std::vector<Candidate> ourCandidates(const Request& request, const ops::Convolut
   for (const int64_t vectors : {2, 3, 4})
     candidates.push_back({"direct by " + std::to_string(vectors),
                           [&request, &op, vectors] { return directConvolution(request, op, vectors); }});
-  if (!winogradFits(op, request.input(1).shape, operandType(request.input(0), request.output(0))))
-    return candidates;
+  if (!winogradFits(op, request.input(1).shape)) return candidates;
   for (const WinogradMethod method : winogradMethods)
     candidates.push_back(
         {nameOf(method), [&request, &op, method] { return winogradConvolution(request, op, method); }});

@@ -59,32 +59,85 @@ void accumulateBlock(const float* x, const float* weights, float* y, const Terms
   }
 }
 
-using AccumulateBlock = void (*)(const float*, const float*, float*, const Terms&, const Finish&);
-
-template <int vectors, int stride, int... pixels>
-constexpr auto blocksByPixels(std::integer_sequence<int, pixels...>) {
-  return std::array<AccumulateBlock, sizeof...(pixels)>{accumulateBlock<pixels + 1, vectors, stride>...};
+template <int pixels, int vectors>
+void addBlock(const float* x, const float* weights, float* y, int64_t yVector, bool begin) {
+  Vector sums[pixels][vectors];
+#pragma GCC unroll 16
+  for (int pixel = 0; pixel < pixels; ++pixel)
+#pragma GCC unroll 4
+    for (int vector = 0; vector < vectors; ++vector)
+      sums[pixel][vector] =
+          begin ? _mm512_setzero_ps() : _mm512_load_ps(y + vector * yVector + pixel * lanes);
+  for (int64_t lane = 0; lane < lanes; ++lane) {
+    Vector w[vectors];
+#pragma GCC unroll 4
+    for (int vector = 0; vector < vectors; ++vector)
+      w[vector] = _mm512_load_ps(weights + (vector * lanes + lane) * lanes);
+#pragma GCC unroll 16
+    for (int pixel = 0; pixel < pixels; ++pixel) {
+      const Vector value = _mm512_set1_ps(x[pixel * lanes + lane]);
+#pragma GCC unroll 4
+      for (int vector = 0; vector < vectors; ++vector)
+        sums[pixel][vector] = _mm512_fmadd_ps(value, w[vector], sums[pixel][vector]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int pixel = 0; pixel < pixels; ++pixel)
+#pragma GCC unroll 4
+    for (int vector = 0; vector < vectors; ++vector)
+      _mm512_store_ps(y + vector * yVector + pixel * lanes, sums[pixel][vector]);
 }
 
-template <int vectors, int stride>
-AccumulateBlock blockFor(int64_t pixels) {
-  constexpr auto blocks =
-      blocksByPixels<vectors, stride>(std::make_integer_sequence<int, mostPixels[vectors - 1]>());
-  return blocks[pixels - 1];
+// Functions by pixels, from one to as many as their sums fit in registers.
+template <int vectors, class Kind, int... pixels>
+constexpr auto byPixels(const Kind& kind, std::integer_sequence<int, pixels...>) {
+  return std::array{kind.template function<pixels + 1, vectors>()...};
 }
 
-template <int stride>
-AccumulateBlock blockFor(int64_t pixels, int64_t vectors) {
+template <int vectors, class Kind>
+auto functionFor(int64_t pixels) {
+  static constexpr auto functions =
+      byPixels<vectors>(Kind(), std::make_integer_sequence<int, mostPixels[vectors - 1]>());
+  return functions[pixels - 1];
+}
+
+template <class Kind>
+auto functionFor(int64_t pixels, int64_t vectors) {
   static_assert(mostVectors == 4);
   switch (vectors) {
     case 1:
-      return blockFor<1, stride>(pixels);
+      return functionFor<1, Kind>(pixels);
     case 2:
-      return blockFor<2, stride>(pixels);
+      return functionFor<2, Kind>(pixels);
     case 3:
-      return blockFor<3, stride>(pixels);
+      return functionFor<3, Kind>(pixels);
     default:
-      return blockFor<4, stride>(pixels);
+      return functionFor<4, Kind>(pixels);
+  }
+}
+
+template <int stride>
+struct Accumulating {
+  template <int pixels, int vectors>
+  constexpr auto function() const {
+    return &accumulateBlock<pixels, vectors, stride>;
+  }
+};
+
+struct Adding {
+  template <int pixels, int vectors>
+  constexpr auto function() const {
+    return &addBlock<pixels, vectors>;
+  }
+};
+
+// Parts of nearly the same size: the first pixel of each, and how many there are.
+template <class Take>
+void inParts(int64_t pixels, int64_t vectors, const Take& take) {
+  const int64_t most = mostPixels[vectors - 1], parts = (pixels + most - 1) / most;
+  for (int64_t part = 0; part < parts; ++part) {
+    const int64_t begin = part * pixels / parts;
+    take(begin, (part + 1) * pixels / parts - begin);
   }
 }
 
@@ -92,14 +145,20 @@ AccumulateBlock blockFor(int64_t pixels, int64_t vectors) {
 
 void accumulate(const float* x, const float* weights, float* y, int64_t pixels, int64_t vectors,
                 int64_t stride, const Terms& terms, const Finish& finish) {
-  const int64_t most = mostPixels[vectors - 1], parts = (pixels + most - 1) / most;
   Finish ofPart = finish;
-  for (int64_t part = 0; part < parts; ++part) {
-    const int64_t begin = part * pixels / parts, count = (part + 1) * pixels / parts - begin;
+  inParts(pixels, vectors, [&](int64_t begin, int64_t count) {
     if (finish.add) ofPart.add = finish.add + begin * lanes;
-    const auto block = stride == 1 ? blockFor<1>(count, vectors) : blockFor<2>(count, vectors);
+    const auto block = stride == 1 ? functionFor<Accumulating<1>>(count, vectors)
+                                   : functionFor<Accumulating<2>>(count, vectors);
     block(x + begin * stride * lanes, weights, y + begin * lanes, terms, ofPart);
-  }
+  });
+}
+
+void add(const float* x, const float* weights, float* y, int64_t pixels, int64_t vectors, int64_t yVector,
+         bool begin) {
+  inParts(pixels, vectors, [&](int64_t first, int64_t count) {
+    functionFor<Adding>(count, vectors)(x + first * lanes, weights, y + first * lanes, yVector, begin);
+  });
 }
 
 }  // namespace fovea::cpu::products
@@ -111,6 +170,7 @@ FOVEA_AVX512_END
 namespace fovea::cpu::products {
 
 void accumulate(const float*, const float*, float*, int64_t, int64_t, int64_t, const Terms&, const Finish&) {}
+void add(const float*, const float*, float*, int64_t, int64_t, int64_t, bool) {}
 
 }  // namespace fovea::cpu::products
 

@@ -33,4 +33,9 @@ struct Finish {
 void accumulate(const float* x, const float* weights, float* y, int64_t pixels, int64_t vectors,
                 int64_t stride, const Terms& terms, const Finish& finish);
 
+// The same of a single block of channels with weights [vector][lanes of x][lanes of y], at stride 1; added to
+// y unless this is where the sums begin.
+void add(const float* x, const float* weights, float* y, int64_t pixels, int64_t vectors, int64_t yVector,
+         bool begin);
+
 }  // namespace fovea::cpu::products

@@ -60,9 +60,9 @@ KernelPtr prepareReorder(const Context& context, const TensorSpec& spec, const L
     kernel->aliases = {{0, 0, false}};
     return kernel;
   }
-  if (dynamic_cast<const WinogradWeights*>(to.get())) {
+  if (const auto* winograd = dynamic_cast<const WinogradWeights*>(to.get())) {
     const LayoutPtr plain = plainLayout(spec);
-    if (from->equals(*plain)) return packWinogradWeights(request, to);
+    if (from->equals(*plain)) return winograd->pack(request, to);
     return std::make_unique<DetourKernel>(prepareReorder(context, spec, from, plain),
                                           prepareReorder(context, spec, plain, to), plain->bytes());
   }

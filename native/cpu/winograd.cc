@@ -28,13 +28,19 @@ struct Problem {
   int64_t height, width, toHeight, toWidth;  // of x and y
   int64_t top, left;                         // padding
   bool relu;
+  const Transforms& transforms;
 
   int64_t blocks() const { return partsOf(channels, lanes); }
   Groups groups() const { return {partsOf(outputs, lanes), mostVectors}; }
-  int64_t rows() const { return partsOf(toHeight, outer); }
-  int64_t columns() const { return partsOf(toWidth, outer); }
+  int64_t rows() const { return partsOf(toHeight, transforms.outer.height); }
+  int64_t columns() const { return partsOf(toWidth, transforms.outer.width); }
   int64_t tiles() const { return batch * rows() * columns(); }
+  int64_t positions() const { return transforms.positions(); }
 };
+
+void prefetch(const float* from, int64_t begin, int64_t end) {
+  for (int64_t i = begin; i < end; i += lanes) __builtin_prefetch(from + i);
+}
 
 // Of a tile in the batch.
 struct Position {
@@ -51,8 +57,9 @@ class Convolution {
         productStride_(oddLines(mostVectors * capacity)) {}
 
   int64_t blocks() const { return partsOf(p_.tiles(), capacity_); }
-  int64_t tileFloats() const { return positions * tileStride_; }
-  int64_t productFloats() const { return positions * productStride_; }
+  int64_t positions() const { return p_.positions(); }
+  int64_t tileFloats() const { return positions() * tileStride_; }
+  int64_t productFloats() const { return positions() * productStride_; }
   int64_t used(int64_t block) const { return std::min(capacity_, p_.tiles() - block * capacity_); }
 
   // Tiles [begin, end) of a block, of one block of channels.
@@ -61,24 +68,31 @@ class Convolution {
     for (int64_t t = begin; t < end; ++t) {
       const auto [image, row, column] = at(block * capacity_ + t);
       const float* plane = x + (image * p_.blocks() + channels) * p_.height * p_.width * lanes;
-      transformInput(plane, {p_.height, p_.width, row * outer - p_.top, column * outer - p_.left},
-                     tiles + (channels * capacity_ + t) * lanes, tileStride_);
+      const Size& outer = p_.transforms.outer;
+      p_.transforms.input(plane,
+                          {p_.height, p_.width, row * outer.height - p_.top, column * outer.width - p_.left},
+                          tiles + (channels * capacity_ + t) * lanes, tileStride_);
     }
   }
 
   void multiplyAt(int64_t position, const float* tiles, const float* weights, float* product, int64_t group,
                   int64_t count) const {
     const int64_t channels = p_.blocks() * lanes, vectorFloats = channels * lanes;
-    const float* ofGroup = weights + groups_.begin(group) * vectorFloats * positions;
-    multiply(tiles + position * tileStride_, ofGroup + position * groups_.size(group) * vectorFloats,
-             product + position * productStride_, group, count, p_.blocks(), false);
+    const float* ofGroup = weights + groups_.begin(group) * vectorFloats * positions();
+    static constexpr int64_t itself = 0;
+    products::accumulate(tiles + position * tileStride_,
+                         ofGroup + position * groups_.size(group) * vectorFloats,
+                         product + position * productStride_, count, groups_.size(group), 1,
+                         {p_.blocks(), 1, &itself, capacity_ * lanes, vectorFloats},
+                         {capacity_ * lanes, nullptr, nullptr, false, 0});
   }
 
   // Of one block of channels, added to what the ones before it gave.
-  void accumulateAt(int64_t position, const float* tiles, const float* weights, float* product, int64_t group,
-                    int64_t channels) const {
-    multiply(tiles + position * tileStride_ + channels * capacity_ * lanes, weights,
-             product + position * productStride_, group, used(0), 1, channels > 0);
+  void addAt(int64_t position, const float* tiles, const float* weights, float* product, int64_t group,
+             int64_t channels) const {
+    products::add(tiles + position * tileStride_ + channels * capacity_ * lanes, weights,
+                  product + position * productStride_, used(0), groups_.size(group), capacity_ * lanes,
+                  channels == 0);
   }
 
   // Tiles [begin, end) of a block, of one vector of a group.
@@ -91,9 +105,10 @@ class Convolution {
       const int64_t plane = (image * groups_.vectors + v) * p_.toHeight * p_.toWidth * lanes;
       const Finish finish{bias ? bias + v * lanes : nullptr, residual ? residual + plane : nullptr, p_.relu,
                           static_cast<int>(std::min(lanes, p_.outputs - v * lanes))};
-      transformOutput(product + (vector * capacity_ + t) * lanes, productStride_,
-                      {p_.toHeight, p_.toWidth, row * outer, column * outer}, finish,
-                      static_cast<float*>(p.outputs[0]) + plane);
+      const Size& outer = p_.transforms.outer;
+      p_.transforms.output(product + (vector * capacity_ + t) * lanes, productStride_,
+                           {p_.toHeight, p_.toWidth, row * outer.height, column * outer.width}, finish,
+                           static_cast<float*>(p.outputs[0]) + plane);
     }
   }
 
@@ -102,14 +117,6 @@ class Convolution {
  private:
   // Positions lie an odd number of cache lines apart, or all would fall into the same few sets of a cache.
   static int64_t oddLines(int64_t lines) { return (lines | 1) * lanes; }
-
-  void multiply(const float* tiles, const float* weights, float* product, int64_t group, int64_t count,
-                int64_t blocks, bool add) const {
-    static constexpr int64_t itself = 0;
-    products::accumulate(tiles, weights, product, count, groups_.size(group), 1,
-                         {blocks, 1, &itself, capacity_ * lanes, blocks * lanes * lanes},
-                         {capacity_ * lanes, add ? product : nullptr, nullptr, false, 0});
-  }
 
   Position at(int64_t tile) const {
     const int64_t columns = p_.columns(), rows = p_.rows();
@@ -141,7 +148,7 @@ class OwnTiles {
 
  private:
   static int64_t capacityOf(const Problem& problem, int threads) {
-    const int64_t bytes = positions * (problem.blocks() + mostVectors) * lanes * sizeof(float);
+    const int64_t bytes = problem.positions() * (problem.blocks() + mostVectors) * lanes * sizeof(float);
     const int64_t most = std::max<int64_t>(ownBytes / bytes, 1);
     const int64_t blocks = partsOf(partsOf(problem.tiles(), most), threads) * threads;
     return partsOf(problem.tiles(), blocks);
@@ -156,7 +163,7 @@ class OwnTiles {
     for (int64_t channels = 0; channels < channels_; ++channels)
       convolution_.before(x, tiles, block, channels, 0, used);
     for (int64_t group = 0; group < convolution_.grouping().count; ++group) {
-      for (int64_t position = 0; position < positions; ++position)
+      for (int64_t position = 0; position < convolution_.positions(); ++position)
         convolution_.multiplyAt(position, tiles, weights, product, group, used);
       for (int64_t vector = 0; vector < convolution_.grouping().size(group); ++vector)
         convolution_.after(product, p, block, group, vector, 0, used);
@@ -188,8 +195,8 @@ class SharedTiles {
 
  private:
   static int64_t capacityOf(const Problem& problem) {
-    const int64_t bytes =
-        positions * (problem.blocks() + problem.groups().count * mostVectors) * lanes * sizeof(float);
+    const int64_t bytes = problem.positions() * (problem.blocks() + problem.groups().count * mostVectors) *
+                          lanes * sizeof(float);
     const int64_t blocks = partsOf(problem.tiles(), std::max<int64_t>(sharedBytes / bytes, 1));
     return partsOf(problem.tiles(), blocks);
   }
@@ -210,7 +217,8 @@ class SharedTiles {
         convolution_.before(x, tiles, block, unit / parts, begin, std::min(begin + partTiles, used));
       });
 #pragma omp barrier
-      queues_[1].work(convolution_.grouping().count * positions, [&](int64_t unit) {
+      const int64_t positions = convolution_.positions();
+      queues_[1].work(grouping.count * positions, [&](int64_t unit) {
         const int64_t group = unit / positions;
         convolution_.multiplyAt(unit % positions, tiles, weights, productOf(group), group, used);
       });
@@ -235,6 +243,7 @@ class OwnWeights {
       : convolution_(problem, problem.tiles()),
         channels_(problem.blocks()),
         tiles_(problem.tiles()),
+        transforms_(problem.transforms),
         threads_(threads) {}
 
   size_t scratchBytes() const {
@@ -255,27 +264,36 @@ class OwnWeights {
 #pragma omp barrier
       float* weights = tiles + convolution_.tileFloats() + omp_get_thread_num() * threadFloats();
       queues_[1].work(convolution_.grouping().count,
-                      [&](int64_t group) { take(p, group, tiles, weights, weights + weightFloats); });
+                      [&](int64_t group) { take(p, group, tiles, weights, weights + weightFloats()); });
     }
   }
 
  private:
   // Of one block of channels and a group of output channels.
   static constexpr int64_t weightStride = (lanes * mostVectors + 1) * lanes;
-  static constexpr int64_t weightFloats = positions * weightStride;
-  int64_t threadFloats() const { return weightFloats + convolution_.productFloats(); }
+  int64_t weightFloats() const { return transforms_.positions() * weightStride; }
+  int64_t threadFloats() const { return weightFloats() + convolution_.productFloats(); }
 
   void take(const Pointers& p, int64_t group, const float* tiles, float* weights, float* product) const {
     const auto* from = static_cast<const float*>(p.inputs[1]);
     const Groups& grouping = convolution_.grouping();
     const int64_t size = grouping.size(group);
+    const int64_t kernelFloats = transforms_.kernel.area() * lanes * lanes,
+                  positions = transforms_.positions();
+    const auto kernelsOf = [&](int64_t vector, int64_t channels) {
+      return from + ((grouping.begin(group) + vector) * channels_ + channels) * kernelFloats;
+    };
     for (int64_t channels = 0; channels < channels_; ++channels) {
       for (int64_t vector = 0; vector < size; ++vector)
-        transformWeights(from + ((grouping.begin(group) + vector) * channels_ + channels) * 9 * lanes * lanes,
-                         weights + vector * lanes * lanes, weightStride);
-      for (int64_t position = 0; position < positions; ++position)
-        convolution_.accumulateAt(position, tiles, weights + position * weightStride, product, group,
-                                  channels);
+        transforms_.weights(kernelsOf(vector, channels), weights + vector * lanes * lanes, weightStride);
+      for (int64_t position = 0; position < positions; ++position) {
+        // The next kernels come out of memory meanwhile: the processor itself would not see what is next.
+        if (channels + 1 < channels_)
+          for (int64_t vector = 0; vector < size; ++vector)
+            prefetch(kernelsOf(vector, channels + 1), position * kernelFloats / positions,
+                     (position + 1) * kernelFloats / positions);
+        convolution_.addAt(position, tiles, weights + position * weightStride, product, group, channels);
+      }
     }
     for (int64_t vector = 0; vector < size; ++vector)
       convolution_.after(product, p, 0, group, vector, 0, tiles_);
@@ -283,60 +301,48 @@ class OwnWeights {
 
   const Convolution convolution_;
   const int64_t channels_, tiles_;
+  const Transforms& transforms_;
   const int threads_;
   Queue queues_[2];
 };
 
-// G g G', with the sums in double precision.
-void transformWeight(const float* weight, double (&u)[inner][inner]) {
-  static constexpr double g[inner][3] = {{1. / 4, 0, 0},
-                                         {-1. / 6, -1. / 6, -1. / 6},
-                                         {-1. / 6, 1. / 6, -1. / 6},
-                                         {1. / 24, 1. / 12, 1. / 6},
-                                         {1. / 24, -1. / 12, 1. / 6},
-                                         {0, 0, 1}};
-  double half[inner][3];
-  for (int i = 0; i < inner; ++i)
-    for (int k = 0; k < 3; ++k)
-      half[i][k] = g[i][0] * weight[k] + g[i][1] * weight[3 + k] + g[i][2] * weight[6 + k];
-  for (int i = 0; i < inner; ++i)
-    for (int j = 0; j < inner; ++j)
-      u[i][j] = g[j][0] * half[i][0] + g[j][1] * half[i][1] + g[j][2] * half[i][2];
-}
-
 }  // namespace
 
 size_t WinogradWeights::bytes() const {
-  return positions * partsOf(outputs_, lanes) * lanes * partsOf(channels_, lanes) * lanes * sizeof(float);
+  return transforms_.positions() * partsOf(outputs_, lanes) * lanes * partsOf(channels_, lanes) * lanes *
+         sizeof(float);
 }
 
 bool WinogradWeights::equals(const Layout& other) const {
   const auto* that = dynamic_cast<const WinogradWeights*>(&other);
-  return that && outputs_ == that->outputs_ && channels_ == that->channels_;
+  return that && &transforms_ == &that->transforms_ && outputs_ == that->outputs_ &&
+         channels_ == that->channels_;
 }
 
-KernelPtr packWinogradWeights(const Request& request, const LayoutPtr& to) {
-  const Shape& shape = request.input(0).shape;
+KernelPtr WinogradWeights::pack(const Request& request, const LayoutPtr& to) const {
   auto kernel = std::make_unique<FunctionKernel>(request, "winograd weights");
   kernel->outputs[0] = to;
-  kernel->body = [outputs = shape[0], channels = shape[1], bytes = to->bytes()](const Pointers& p) {
+  kernel->body = [outputs = outputs_, channels = channels_, &transforms = transforms_,
+                  bytes = bytes()](const Pointers& p) {
     const auto* from = static_cast<const float*>(p.inputs[0]);
     auto* packed = static_cast<float*>(p.outputs[0]);
     std::memset(packed, 0, bytes);
     const Groups groups(partsOf(outputs, lanes), mostVectors);
-    const int64_t rows = partsOf(channels, lanes) * lanes;
-#pragma omp parallel for
-    for (int64_t group = 0; group < groups.count; ++group) {
-      const int64_t first = groups.begin(group) * lanes, vectors = groups.size(group);
-      float* ofGroup = packed + first * rows * positions;
-      for (int64_t o = 0; o < std::min(vectors * lanes, outputs - first); ++o)
-        for (int64_t i = 0; i < channels; ++i) {
-          double u[inner][inner];
-          transformWeight(from + ((first + o) * channels + i) * 9, u);
-          for (int64_t position = 0; position < positions; ++position)
-            ofGroup[((position * vectors + o / lanes) * rows + i) * lanes + o % lanes] =
-                static_cast<float>(u[position / inner][position % inner]);
-        }
+    const int64_t rows = partsOf(channels, lanes) * lanes, positions = transforms.positions();
+#pragma omp parallel
+    {
+      std::vector<float> u(positions);
+#pragma omp for
+      for (int64_t group = 0; group < groups.count; ++group) {
+        const int64_t first = groups.begin(group) * lanes, vectors = groups.size(group);
+        float* ofGroup = packed + first * rows * positions;
+        for (int64_t o = 0; o < std::min(vectors * lanes, outputs - first); ++o)
+          for (int64_t i = 0; i < channels; ++i) {
+            transforms.exactWeight(from + ((first + o) * channels + i) * transforms.kernel.area(), u.data());
+            for (int64_t position = 0; position < positions; ++position)
+              ofGroup[((position * vectors + o / lanes) * rows + i) * lanes + o % lanes] = u[position];
+          }
+      }
     }
   };
   return kernel;
@@ -353,19 +359,26 @@ const char* nameOf(WinogradMethod method) {
   }
 }
 
+bool winogradFits(const ops::ConvolutionGeometry& op, const Shape& weight) {
+  return op.groups == 1 && op.stride == ops::Pair{1, 1} && op.dilation == ops::Pair{1, 1} &&
+         transformsFor({weight[2], weight[3]});
+}
+
 KernelPtr winogradConvolution(const Request& request, const ops::Convolution& op, WinogradMethod method) {
   const TensorSpec &x = request.input(0), &weight = request.input(1), &y = request.output(0);
   const bool packed = method != WinogradMethod::ownWeights;
+  const Transforms& transforms = *transformsFor({weight.shape[2], weight.shape[3]});
   if (packed && !request.operands.inputs[1]->constant) return nullptr;
   const auto& [top, left, bottom, right] = op.padding;
   const Problem problem{
       x.shape[0], x.shape[1], y.shape[1], x.shape[2], x.shape[3],
-      y.shape[2], y.shape[3], top,        left,       op.activation == ops::Activation::relu};
+      y.shape[2], y.shape[3], top,        left,       op.activation == ops::Activation::relu,
+      transforms};
   if (!packed && problem.tiles() > mostOwnWeightTiles) return nullptr;
   auto kernel = blockedConvolution(request, nameOf(method));
   if (!kernel) return nullptr;
   if (packed)
-    kernel->inputs[1] = std::make_shared<WinogradWeights>(problem.outputs, problem.channels);
+    kernel->inputs[1] = std::make_shared<WinogradWeights>(transforms, problem.outputs, problem.channels);
   else
     kernel->inputs[1] = layoutOf(weight, blockedWeights(weight), Role::weights);
   const auto use = [&](auto work) {

@@ -1,21 +1,27 @@
 #pragma once
 #include "families.h"
+#include "winograd_tiles.h"
 
 namespace fovea::cpu {
 
-// How a convolution's weights lie for Winograd's method where they are constant: the 36 positions of each
-// kernel of 3 x 3, by group of vectors of output channels, position, vector and input channel, zeros where
-// channels do not fill a vector.
+// How a convolution's weights lie for Winograd's method where they are constant: the positions of each
+// kernel, by group of vectors of output channels, position, vector and input channel, zeros where channels do
+// not fill a vector.
 class WinogradWeights final : public Layout {
  public:
-  WinogradWeights(int64_t outputs, int64_t channels) : outputs_(outputs), channels_(channels) {}
+  WinogradWeights(const winograd::Transforms& transforms, int64_t outputs, int64_t channels)
+      : transforms_(transforms), outputs_(outputs), channels_(channels) {}
 
   size_t bytes() const override;
   bool equals(const Layout& other) const override;
   bool elementwise() const override { return false; }
   std::string name() const override { return "winograd"; }
 
+  // From row-major weights to this layout, which is `to`.
+  KernelPtr pack(const Request& request, const LayoutPtr& to) const;
+
  private:
+  const winograd::Transforms& transforms_;
   int64_t outputs_, channels_;
 };
 
@@ -26,7 +32,8 @@ enum class WinogradMethod {
   // All threads share each step of one large block of tiles after the other, so that each weight is read once
   // a block. Constant weights.
   sharedTiles,
-  // Each thread transforms the weights of some output channels and uses them for all tiles at once: a quarter
+  // Each thread transforms the weights of some output channels and uses them for all tiles at once: a
+  // fraction
   // of the memory to read, and no transformed weights to keep.
   ownWeights,
 };
@@ -35,10 +42,11 @@ constexpr WinogradMethod winogradMethods[] = {WinogradMethod::ownTiles, Winograd
                                               WinogradMethod::ownWeights};
 const char* nameOf(WinogradMethod method);
 
-// nullptr where the processor or the convolution is not one for it.
-KernelPtr winogradConvolution(const Request& request, const ops::Convolution& op, WinogradMethod method);
+// Whether there are transforms for such a convolution.
+bool winogradFits(const ops::ConvolutionGeometry& op, const Shape& weight);
 
-// From row-major weights.
-KernelPtr packWinogradWeights(const Request& request, const LayoutPtr& to);
+// Of a convolution that fits; nullptr where the processor, the types, the channels or the method are not ones
+// for it.
+KernelPtr winogradConvolution(const Request& request, const ops::Convolution& op, WinogradMethod method);
 
 }  // namespace fovea::cpu

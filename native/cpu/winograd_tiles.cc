@@ -1,6 +1,9 @@
 #include "winograd_tiles.h"
 
+#include <algorithm>
+
 #include "avx512.h"
+#include "cook_toom.h"
 
 #ifdef FOVEA_AVX512
 FOVEA_AVX512_BEGIN
@@ -10,79 +13,138 @@ namespace {
 
 using Vector = __m512;
 
-inline Vector scaled(float factor, Vector x, Vector sum) {
-  return _mm512_fmadd_ps(_mm512_set1_ps(factor), x, sum);
+// One dimension of a kernel of so many taps.
+template <size_t outer_, size_t taps_>
+struct Dimension {
+  static constexpr size_t outer = outer_, taps = taps_, inner = outer + taps - 1;
+};
+// Points that are far from 1, or many, cost digits: errors are 2 (of three and five taps) to 7 times those of
+// direct sums.
+struct Three : Dimension<4, 3> {
+  static constexpr CookToom<outer, taps> f{{1, 2}};
+};
+struct Five : Dimension<2, 5> {
+  static constexpr CookToom<outer, taps> f{{1, 2}};
+};
+struct Seven : Dimension<4, 7> {
+  static constexpr CookToom<outer, taps> f{{1, 2, 0.5, 0.75}};
+};
+struct One : Dimension<1, 1> {};
+
+inline Vector times(double factor, Vector x) {
+  return factor == 1 ? x : _mm512_mul_ps(_mm512_set1_ps(static_cast<float>(factor)), x);
 }
 
-// B' d, of a column or row of six.
-inline void transformSix(const Vector (&d)[inner], Vector (&t)[inner]) {
-  const Vector even = scaled(-4, d[2], d[4]), odd = scaled(-4, d[1], d[3]);
-  const Vector near = _mm512_sub_ps(d[4], d[2]), far = _mm512_sub_ps(d[3], d[1]);
-  t[0] = scaled(4, d[0], scaled(-5, d[2], d[4]));
-  t[1] = _mm512_add_ps(even, odd);
-  t[2] = _mm512_sub_ps(even, odd);
-  t[3] = scaled(2, far, near);
-  t[4] = scaled(-2, far, near);
-  t[5] = scaled(4, d[1], scaled(-5, d[3], d[5]));
+inline Vector timesPlus(double factor, Vector x, Vector sum) {
+  if (factor == 1) return _mm512_add_ps(x, sum);
+  return _mm512_fmadd_ps(_mm512_set1_ps(static_cast<float>(factor)), x, sum);
 }
 
-// A' m, of a column or row of six.
-inline void transformToFour(const Vector (&m)[inner], Vector (&y)[outer]) {
-  const Vector sum1 = _mm512_add_ps(m[1], m[2]), difference1 = _mm512_sub_ps(m[1], m[2]);
-  const Vector sum2 = _mm512_add_ps(m[3], m[4]), difference2 = _mm512_sub_ps(m[3], m[4]);
-  y[0] = _mm512_add_ps(m[0], _mm512_add_ps(sum1, sum2));
-  y[1] = scaled(2, difference2, difference1);
-  y[2] = scaled(4, sum2, sum1);
-  y[3] = _mm512_add_ps(scaled(8, difference2, difference1), m[5]);
+// The sum of every other x by a row of coefficients, of which zeros cost nothing. The last coefficient is
+// often 1.
+template <size_t count>
+inline Vector alternate(const std::array<double, count>& row, const Vector (&x)[count], size_t first) {
+  Vector sum = _mm512_setzero_ps();
+  bool begun = false;
+#pragma GCC unroll 16
+  for (size_t i = 0; i < count; ++i) {
+    const size_t k = count - 1 - i;
+    if (k % 2 == first && row[k] != 0) {
+      sum = begun ? timesPlus(row[k], x[k], sum) : times(row[k], x[k]);
+      begun = true;
+    }
+  }
+  return sum;
 }
 
-// Columns first, into a buffer of the stack, then rows.
-template <class Load>
+// B x or G x: the rows of p and -p have the same even coefficients and opposite odd ones.
+template <size_t rows, size_t count>
+inline void evaluate(const std::array<std::array<double, count>, rows>& matrix, const Vector (&x)[count],
+                     Vector (&to)[rows]) {
+  to[0] = alternate(matrix[0], x, 0);
+#pragma GCC unroll 16
+  for (size_t i = 1; i + 1 < rows; i += 2) {
+    const Vector even = alternate(matrix[i], x, 0), odd = alternate(matrix[i], x, 1);
+    to[i] = _mm512_add_ps(even, odd);
+    to[i + 1] = _mm512_sub_ps(even, odd);
+  }
+  to[rows - 1] = alternate(matrix[rows - 1], x, (count - 1) % 2);
+}
+
+template <class D>
+inline void beforeProducts(const Vector (&d)[D::inner], Vector (&t)[D::inner]) {
+  if constexpr (D::inner == 1)
+    t[0] = d[0];
+  else
+    evaluate(D::f.b, d, t);
+}
+
+template <class D>
+inline void transformKernel(const Vector (&g)[D::taps], Vector (&u)[D::inner]) {
+  if constexpr (D::inner == 1)
+    u[0] = g[0];
+  else
+    evaluate(D::f.g, g, u);
+}
+
+// A m: powers of p and -p are the same or opposite.
+template <class D>
+inline void afterProducts(const Vector (&m)[D::inner], Vector (&y)[D::outer]) {
+  if constexpr (D::inner == 1) {
+    y[0] = m[0];
+  } else {
+    Vector sums[D::inner], differences[D::inner];
+#pragma GCC unroll 16
+    for (size_t i = 1; i + 1 < D::inner; i += 2) {
+      sums[i] = _mm512_add_ps(m[i], m[i + 1]);
+      differences[i] = _mm512_sub_ps(m[i], m[i + 1]);
+    }
+#pragma GCC unroll 4
+    for (size_t k = 0; k < D::outer; ++k) {
+      const Vector(&parts)[D::inner] = k % 2 == 0 ? sums : differences;
+      y[k] = times(D::f.a[k][1], parts[1]);
+#pragma GCC unroll 16
+      for (size_t i = 3; i + 1 < D::inner; i += 2) y[k] = timesPlus(D::f.a[k][i], parts[i], y[k]);
+    }
+    y[0] = _mm512_add_ps(m[0], y[0]);
+    y[D::outer - 1] = _mm512_add_ps(m[D::inner - 1], y[D::outer - 1]);
+  }
+}
+
+// Columns first, then rows.
+template <class V, class H, class Load>
 inline void transformInputFrom(const Load& load, float* tile, int64_t stride) {
-  Vector rows[inner][inner];
-#pragma GCC unroll 6
-  for (int64_t column = 0; column < inner; ++column) {
-    Vector d[inner], t[inner];
-#pragma GCC unroll 6
-    for (int64_t row = 0; row < inner; ++row) d[row] = load(row, column);
-    transformSix(d, t);
-#pragma GCC unroll 6
-    for (int64_t row = 0; row < inner; ++row) rows[row][column] = t[row];
+  Vector rows[V::inner][H::inner];
+#pragma GCC unroll 16
+  for (size_t column = 0; column < H::inner; ++column) {
+    Vector d[V::inner], t[V::inner];
+#pragma GCC unroll 16
+    for (size_t row = 0; row < V::inner; ++row) d[row] = load(row, column);
+    beforeProducts<V>(d, t);
+#pragma GCC unroll 16
+    for (size_t row = 0; row < V::inner; ++row) rows[row][column] = t[row];
   }
-#pragma GCC unroll 6
-  for (int64_t row = 0; row < inner; ++row) {
-    Vector t[inner];
-    transformSix(rows[row], t);
-#pragma GCC unroll 6
-    for (int64_t column = 0; column < inner; ++column)
-      _mm512_store_ps(tile + (row * inner + column) * stride, t[column]);
+#pragma GCC unroll 16
+  for (size_t row = 0; row < V::inner; ++row) {
+    Vector t[H::inner];
+    beforeProducts<H>(rows[row], t);
+#pragma GCC unroll 16
+    for (size_t column = 0; column < H::inner; ++column)
+      _mm512_store_ps(tile + static_cast<int64_t>(row * H::inner + column) * stride, t[column]);
   }
 }
 
-// G g, of a column or row of three.
-inline void transformThree(const Vector (&g)[3], Vector (&u)[inner]) {
-  const Vector sixth = _mm512_set1_ps(1.f / 6), middle = _mm512_mul_ps(sixth, g[1]);
-  const Vector outside = _mm512_mul_ps(sixth, _mm512_add_ps(g[0], g[2]));
-  const Vector uneven = scaled(1.f / 24, g[0], _mm512_mul_ps(sixth, g[2]));
-  u[0] = _mm512_mul_ps(_mm512_set1_ps(1.f / 4), g[0]);
-  u[1] = _mm512_sub_ps(_mm512_setzero_ps(), _mm512_add_ps(outside, middle));
-  u[2] = _mm512_sub_ps(middle, outside);
-  u[3] = scaled(1.f / 2, middle, uneven);
-  u[4] = scaled(-1.f / 2, middle, uneven);
-  u[5] = g[2];
-}
-
-}  // namespace
-
+template <class V, class H>
 void transformInput(const float* plane, const Place& place, float* tile, int64_t stride) {
   const auto& [height, width, top, left] = place;
   const float* origin = plane + (top * width + left) * lanes;
-  if (top >= 0 && left >= 0 && top + inner <= height && left + inner <= width) {
-    transformInputFrom(
+  constexpr int64_t innerHeight = V::inner, innerWidth = H::inner;
+  if (top >= 0 && left >= 0 && top + innerHeight <= height && left + innerWidth <= width) {
+    transformInputFrom<V, H>(
         [&](int64_t row, int64_t column) { return _mm512_load_ps(origin + (row * width + column) * lanes); },
         tile, stride);
   } else {
-    transformInputFrom(
+    transformInputFrom<V, H>(
         [&](int64_t row, int64_t column) {
           const bool inside =
               top + row >= 0 && top + row < height && left + column >= 0 && left + column < width;
@@ -92,51 +154,56 @@ void transformInput(const float* plane, const Place& place, float* tile, int64_t
   }
 }
 
+template <class V, class H>
 void transformWeights(const float* from, float* to, int64_t stride) {
   for (int64_t channel = 0; channel < lanes; ++channel) {
-    Vector columns[inner][3];
-#pragma GCC unroll 3
-    for (int64_t column = 0; column < 3; ++column) {
-      Vector g[3], u[inner];
-#pragma GCC unroll 3
-      for (int64_t row = 0; row < 3; ++row)
-        g[row] = _mm512_load_ps(from + ((row * 3 + column) * lanes + channel) * lanes);
-      transformThree(g, u);
-#pragma GCC unroll 6
-      for (int64_t row = 0; row < inner; ++row) columns[row][column] = u[row];
+    Vector columns[V::inner][H::taps];
+#pragma GCC unroll 16
+    for (size_t column = 0; column < H::taps; ++column) {
+      Vector g[V::taps], u[V::inner];
+#pragma GCC unroll 16
+      for (size_t row = 0; row < V::taps; ++row)
+        g[row] =
+            _mm512_load_ps(from + (static_cast<int64_t>(row * H::taps + column) * lanes + channel) * lanes);
+      transformKernel<V>(g, u);
+#pragma GCC unroll 16
+      for (size_t row = 0; row < V::inner; ++row) columns[row][column] = u[row];
     }
-#pragma GCC unroll 6
-    for (int64_t row = 0; row < inner; ++row) {
-      Vector u[inner];
-      transformThree(columns[row], u);
-#pragma GCC unroll 6
-      for (int64_t column = 0; column < inner; ++column)
-        _mm512_store_ps(to + (row * inner + column) * stride + channel * lanes, u[column]);
+#pragma GCC unroll 16
+    for (size_t row = 0; row < V::inner; ++row) {
+      Vector u[H::inner];
+      transformKernel<H>(columns[row], u);
+#pragma GCC unroll 16
+      for (size_t column = 0; column < H::inner; ++column)
+        _mm512_store_ps(to + static_cast<int64_t>(row * H::inner + column) * stride + channel * lanes,
+                        u[column]);
     }
   }
 }
 
+template <class V, class H>
 void transformOutput(const float* tile, int64_t stride, const Place& place, const Finish& finish,
                      float* plane) {
   const auto& [height, width, top, left] = place;
-  Vector rows[outer][inner];
-#pragma GCC unroll 6
-  for (int64_t column = 0; column < inner; ++column) {
-    Vector m[inner], y[outer];
-#pragma GCC unroll 6
-    for (int64_t row = 0; row < inner; ++row) m[row] = _mm512_load_ps(tile + (row * inner + column) * stride);
-    transformToFour(m, y);
-#pragma GCC unroll 4
-    for (int64_t row = 0; row < outer; ++row) rows[row][column] = y[row];
+  Vector rows[V::outer][H::inner];
+#pragma GCC unroll 16
+  for (size_t column = 0; column < H::inner; ++column) {
+    Vector m[V::inner], y[V::outer];
+#pragma GCC unroll 16
+    for (size_t row = 0; row < V::inner; ++row)
+      m[row] = _mm512_load_ps(tile + static_cast<int64_t>(row * H::inner + column) * stride);
+    afterProducts<V>(m, y);
+#pragma GCC unroll 16
+    for (size_t row = 0; row < V::outer; ++row) rows[row][column] = y[row];
   }
   const auto real = static_cast<__mmask16>((1u << finish.channels) - 1);
   const Vector bias = finish.bias ? _mm512_maskz_loadu_ps(real, finish.bias) : _mm512_setzero_ps();
   // Second in the comparison, a NaN stays one.
   const Vector least = finish.relu ? _mm512_setzero_ps() : _mm512_set1_ps(-__builtin_inff());
-  const int64_t columns = width - left < outer ? width - left : outer;
-  for (int64_t row = 0; row < outer && top + row < height; ++row) {
-    Vector y[outer];
-    transformToFour(rows[row], y);
+  const int64_t columns = std::min<int64_t>(width - left, H::outer);
+  for (int64_t row = 0; row < static_cast<int64_t>(V::outer) && top + row < height; ++row) {
+    Vector y[H::outer];
+    afterProducts<H>(rows[row], y);
     const int64_t at = ((top + row) * width + left) * lanes;
     for (int64_t column = 0; column < columns; ++column) {
       Vector value = _mm512_add_ps(y[column], bias);
@@ -147,6 +214,41 @@ void transformOutput(const float* tile, int64_t stride, const Place& place, cons
   }
 }
 
+template <class V, class H>
+void exactWeight(const float* kernel, float* positions) {
+  const auto coefficient = [](auto d, size_t position, size_t tap) {
+    using D = decltype(d);
+    if constexpr (D::inner == 1)
+      return 1.;
+    else
+      return D::f.g[position][tap];
+  };
+  for (size_t row = 0; row < V::inner; ++row)
+    for (size_t column = 0; column < H::inner; ++column) {
+      double sum = 0;
+      for (size_t i = 0; i < V::taps; ++i)
+        for (size_t k = 0; k < H::taps; ++k)
+          sum += coefficient(V(), row, i) * coefficient(H(), column, k) * double{kernel[i * H::taps + k]};
+      positions[row * H::inner + column] = static_cast<float>(sum);
+    }
+}
+
+template <class V, class H>
+constexpr Transforms both{{V::taps, H::taps},   {V::outer, H::outer},   {V::inner, H::inner},
+                          transformInput<V, H>, transformWeights<V, H>, transformOutput<V, H>,
+                          exactWeight<V, H>};
+
+constexpr const Transforms* all[] = {&both<Three, Three>, &both<Five, Five>, &both<One, Three>,
+                                     &both<Three, One>,   &both<One, Seven>, &both<Seven, One>};
+
+}  // namespace
+
+const Transforms* transformsFor(const Size& kernel) {
+  for (const Transforms* transforms : all)
+    if (transforms->kernel == kernel) return transforms;
+  return nullptr;
+}
+
 }  // namespace fovea::cpu::winograd
 
 FOVEA_AVX512_END
@@ -155,9 +257,7 @@ FOVEA_AVX512_END
 
 namespace fovea::cpu::winograd {
 
-void transformInput(const float*, const Place&, float*, int64_t) {}
-void transformWeights(const float*, float*, int64_t) {}
-void transformOutput(const float*, int64_t, const Place&, const Finish&, float*) {}
+const Transforms* transformsFor(const Size&) { return nullptr; }
 
 }  // namespace fovea::cpu::winograd
 

@@ -27,6 +27,14 @@ const WINOGRAD: readonly Case[] = [
   ['groups of unequal size', [1, 32, 5, 5], [80, 32, 3, 3], { padding: 1 }],
   ['tiles of several images', [3, 32, 9, 6], [48, 32, 3, 3], { padding: 1 }],
   ['more tiles than a block', [1, 160, 18, 18], [16, 160, 3, 3], { padding: 1 }],
+  ['5 x 5', [2, 16, 7, 9], [32, 16, 5, 5], { padding: 2 }],
+  ['5 x 5, asymmetric padding', [1, 19, 8, 5], [70, 19, 5, 5], { padding: [0, 2, 3, 1] }],
+  ['1 x 7', [1, 20, 5, 17], [70, 20, 1, 7], { padding: [0, 3] }],
+  ['1 x 7, asymmetric padding', [2, 16, 3, 9], [16, 16, 1, 7], { padding: [1, 2, 0, 5] }],
+  ['7 x 1', [1, 20, 17, 5], [70, 20, 7, 1], { padding: [3, 0] }],
+  ['7 x 1, no padding', [2, 16, 12, 3], [16, 16, 7, 1], {}],
+  ['1 x 3', [2, 16, 5, 9], [48, 16, 1, 3], { padding: [0, 1] }],
+  ['3 x 1', [2, 16, 9, 5], [48, 16, 3, 1], { padding: [1, 0] }],
 ]
 
 const DIRECT: readonly Case[] = [
