@@ -3,6 +3,8 @@
 #include <chrono>
 #include <mutex>
 
+#include "turns.h"
+
 namespace fovea::cpu {
 namespace {
 
@@ -58,7 +60,10 @@ std::shared_ptr<ThreadTeam> ThreadTeam::shared() {
   return team;
 }
 
-void ThreadTeam::activate(int threads) { context = {.team = this, .threads = threads}; }
+void ThreadTeam::activate(int threads) {
+  if (!context.team) takeShortTurns();
+  context = {.team = this, .threads = threads};
+}
 
 void ThreadTeam::run(void (*body)(void*), void* data, int size) {
   const Context outside = context;
@@ -83,6 +88,7 @@ void ThreadTeam::run(void (*body)(void*), void* data, int size) {
 }
 
 void ThreadTeam::work(int number, uint32_t round) {
+  takeShortTurns();
   for (;;) {
     awaitChange(round_, round);
     ++round;
