@@ -13,7 +13,8 @@ namespace fovea::cpu {
 
 namespace {
 
-// The kernel's struct sched_attr in its first version, which its headers and the C library's define differently.
+// The kernel's struct sched_attr in its first version, which its headers and the C library's define
+// differently.
 struct SchedulingAttributes {
   uint32_t size, policy;
   uint64_t flags;
