@@ -1,8 +1,7 @@
 #include <cmath>
 
-#include "bf16.h"
 #include "families.h"
-#include "statistics.h"
+#include "own_batch_norm.h"
 
 namespace fovea::cpu {
 namespace {
@@ -16,72 +15,10 @@ Shape imageShape(const Shape& shape) {
   return image;
 }
 
-constexpr int64_t mostLanes = 16;
-
-// The coefficients of a block's channels; zeros where it has no more.
-struct Lanes {
-  float mean[mostLanes] = {}, scale[mostLanes] = {}, shift[mostLanes] = {};
-
-  Lanes(const Pointers& p, double eps, int64_t channel, int64_t count) {
-    const auto operand = [&](size_t index) { return static_cast<const float*>(p.inputs[index]) + channel; };
-    const float *gamma = operand(1), *beta = operand(2), *means = operand(3), *variance = operand(4);
-    for (int64_t lane = 0; lane < count; ++lane) {
-      mean[lane] = means[lane];
-      scale[lane] = gamma[lane] / std::sqrt(variance[lane] + static_cast<float>(eps));
-      shift[lane] = beta[lane];
-    }
-  }
-  Coefficients coefficients() const { return {mean, scale, shift}; }
-};
-
-void normalizeChunk(const Chunk& chunk, int64_t lanes, const Coefficients& c, bool relu, const float* x,
-                    float* y) {
-  normalize(chunk, lanes, c, relu, x, y);
-}
-
-// In float32, a part at a time that stays in a first-level cache.
-void normalizeChunk(const Chunk& chunk, int64_t lanes, const Coefficients& c, bool relu, const Bf16* x,
-                    Bf16* y) {
-  constexpr int64_t most = 1 << 12;
-  float part[most];
-  for (int64_t begin = 0; begin < chunk.pixels; begin += most / lanes) {
-    const int64_t pixels = std::min(most / lanes, chunk.pixels - begin), count = pixels * lanes;
-    widen(x + begin * lanes, part, count);
-    normalize({chunk.channel, 0, pixels}, lanes, c, relu, part, part);
-    narrow(part, y + begin * lanes, count);
-  }
-}
-
-// Of a tensor with channels outermost, from which it gives one with images outermost.
-template <class Element>
-KernelPtr normalizeOutermost(const Request& request, const ops::BatchNorm& op, const ViewedLayout& x) {
-  const ViewedLayout y = inFormatOf(x.view, request.output(0));
-  auto kernel = std::make_unique<FunctionKernel>(request, "batchNorm");
-  kernel->inputs[0] = x.layout;
-  kernel->outputs[0] = y.layout;
-  kernel->body = [from = divide(x.view), to = divide(y.view), channels = x.view.channels, eps = op.eps,
-                  relu = op.activation == ops::Activation::relu](const Pointers& p) {
-    const auto count = static_cast<int64_t>(to.chunks.size());
-#pragma omp parallel for
-    for (int64_t i = 0; i < count; ++i) {
-      const Chunk& chunk = to.chunks[i];
-      const Lanes own(p, eps, chunk.channel, std::min(to.lanes, channels - chunk.channel));
-      normalizeChunk(chunk, to.lanes, own.coefficients(), relu,
-                     static_cast<const Element*>(p.inputs[0]) + from.chunks[i].offset,
-                     static_cast<Element*>(p.outputs[0]) + chunk.offset);
-    }
-  };
-  return kernel;
-}
-
 }  // namespace
 
 KernelPtr prepare(const Request& request, const ops::BatchNorm& op) {
-  const auto x = viewed(request.input(0), request.presentLayout(0));
-  if (x.view.channelsOutermost)
-    return withElement(request.input(0).dtype, [&](auto element) {
-      return normalizeOutermost<decltype(element)>(request, op, x);
-    });
+  if (auto kernel = ownBatchNorm(request, op)) return kernel;
   auto flags =
       normalization_flags::use_global_stats | normalization_flags::use_scale | normalization_flags::use_shift;
   if (op.activation == ops::Activation::relu) flags |= normalization_flags::fuse_norm_relu;

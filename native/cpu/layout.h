@@ -96,8 +96,8 @@ Desc channelsLastDesc(const TensorSpec& spec);
 Desc blockedWeights(const TensorSpec& weight);
 
 LayoutPtr plainLayout(const TensorSpec& spec);
-// Of nchw or nChw16c: cnhw or Cnhw16c, where further channels of a whole batch can follow behind. No kernel of
-// the library's is fast on it.
+// Of nchw or nChw16c: cnhw or Cnhw16c, where further channels of a whole batch can follow behind. No kernel
+// of the library's is fast on it.
 LayoutPtr channelsOutermost(const LayoutPtr& layout);
 // `layout`, or what `channelsOutermost` made it of.
 LayoutPtr imagesOutermost(const LayoutPtr& layout);
