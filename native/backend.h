@@ -34,6 +34,8 @@ struct Operand {
   bool movable = false;
   // It changes with the parameters' version only, so that another layout costs nothing but memory.
   bool constant = false;
+  // A concatenation begins with it and is the last to read it.
+  bool extended = false;
 };
 struct Operands {
   std::vector<std::optional<Operand>> inputs, outputs;

@@ -34,6 +34,7 @@ class Scheduler {
       buffers_[parameter.buffer].constant = !parameter.updated;
     }
     findDependencies();
+    findExtended();
   }
 
   Schedule run(const std::atomic<bool>& cancelled) {
@@ -60,7 +61,8 @@ class Scheduler {
     int parameter = absent;
     bool constant = false;  // a reorder of it is made once, with the constants
     bool used = false;
-    int lastWrite = 0;  // phase
+    bool extended = false;  // by the concatenation that reads it last
+    int lastWrite = 0;      // phase
   };
 
   // Which phases need which earlier ones to have run, by what they read. A reorder that was made in another
@@ -85,6 +87,16 @@ class Scheduler {
           result_.phases[phaseOf_[i]].updates = true;
       }
     }
+  }
+
+  void findExtended() {
+    for (const Plan::Instruction& instruction : plan_.instructions) {
+      for (const int b : instruction.inputs)
+        if (b != absent) buffers_[b].extended = false;
+      if (std::holds_alternative<ops::Concat>(instruction.attributes))
+        buffers_[instruction.inputs.front()].extended = true;
+    }
+    for (const Plan::Binding& output : plan_.outputs) buffers_[output.buffer].extended = false;
   }
 
   int slot(size_t bytes) {
@@ -175,7 +187,9 @@ class Scheduler {
       operands.outputs.emplace_back();
       if (b == absent) continue;
       const bool inPlace = std::ranges::count(instruction.inputs, b) > 0;
-      operands.outputs.back() = {plan_.buffers[b], inPlace ? buffers_[b].versions.front().layout : nullptr};
+      operands.outputs.back() = {.spec = plan_.buffers[b],
+                                 .layout = inPlace ? buffers_[b].versions.front().layout : nullptr,
+                                 .extended = buffers_[b].extended};
     }
     const std::string subject = title(instruction);
     try {

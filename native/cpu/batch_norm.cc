@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "families.h"
+#include "own_batch_norm.h"
 
 namespace fovea::cpu {
 namespace {
@@ -17,6 +18,7 @@ Shape imageShape(const Shape& shape) {
 }  // namespace
 
 KernelPtr prepare(const Request& request, const ops::BatchNorm& op) {
+  if (auto kernel = ownBatchNorm(request, op)) return kernel;
   auto flags =
       normalization_flags::use_global_stats | normalization_flags::use_scale | normalization_flags::use_shift;
   if (op.activation == ops::Activation::relu) flags |= normalization_flags::fuse_norm_relu;

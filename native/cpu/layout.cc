@@ -277,11 +277,36 @@ std::optional<ChannelView> channelView(const Layout& layout) {
       spatial *= dims[d];
     }
     runs.push_back({1, lanes});
-    if (canonical(std::move(runs)) == known->runs())
-      return ChannelView{dims[0], channels, rounded / lanes, spatial, lanes};
+    for (const bool channelsOutermost : {false, true}) {
+      if (channelsOutermost) std::swap(runs[0], runs[1]);
+      if (canonical(runs) == known->runs())
+        return ChannelView{dims[0], channels, rounded / lanes, spatial, lanes, channelsOutermost};
+    }
   }
   return {};
 }
+
+namespace {
+
+LayoutPtr withOutermost(const LayoutPtr& layout, bool channels) {
+  const auto view = channelView(*layout);
+  if (!view || view->channelsOutermost == channels) return layout;
+  const auto& known = static_cast<const CpuLayout&>(*layout);
+  const bool features = view->spatial == 1 && view->lanes == 1;
+  if (known.role() != Role::data || view->lanes == view->channels || features) return layout;
+  auto desc = known.desc().data;
+  auto& strides = desc.format_desc.blocking.strides;
+  const int64_t plane = view->spatial * view->lanes;
+  strides[0] = channels ? plane : view->blocks * plane;
+  strides[1] = channels ? view->batch * plane : plane;
+  return std::make_shared<CpuLayout>(Desc(desc), Role::data);
+}
+
+}  // namespace
+
+LayoutPtr channelsOutermost(const LayoutPtr& layout) { return withOutermost(layout, true); }
+
+LayoutPtr imagesOutermost(const LayoutPtr& layout) { return withOutermost(layout, false); }
 
 ViewedLayout viewed(const TensorSpec& spec, const LayoutPtr& layout) {
   if (const auto view = channelView(*layout)) return {layout, *view};

@@ -96,6 +96,11 @@ Desc channelsLastDesc(const TensorSpec& spec);
 Desc blockedWeights(const TensorSpec& weight);
 
 LayoutPtr plainLayout(const TensorSpec& spec);
+// Of nchw or nChw16c: cnhw or Cnhw16c, where further channels of a whole batch can follow behind. No kernel
+// of the library's is fast on it.
+LayoutPtr channelsOutermost(const LayoutPtr& layout);
+// `layout`, or what `channelsOutermost` made it of.
+LayoutPtr imagesOutermost(const LayoutPtr& layout);
 LayoutPtr layoutOf(const TensorSpec& spec, const Desc& desc, Role role = Role::data);
 // The description of `layout` for a primitive that sees the tensor with these dimensions; nothing where a
 // layout that is not row-major was made for others.
@@ -104,12 +109,15 @@ std::optional<Desc> descAs(const Layout& layout, const Shape& shape);
 LayoutPtr withType(const LayoutPtr& layout, DType dtype);
 
 // Activations [N,C,...] as our own kernels see them, the same for nchw, nhwc and nChw16c: element (n, c, s)
-// is at ((n * blocks + c / lanes) * spatial + s) * lanes + c % lanes. Lanes past the last channel hold zeros
-// and every kernel must leave zeros there.
+// is at row(n, c / lanes) + s * lanes + c % lanes. Lanes past the last channel hold zeros and every kernel
+// must leave zeros there.
 struct ChannelView {
   int64_t batch, channels, blocks, spatial, lanes;
+  bool channelsOutermost = false;
 
-  int64_t row(int64_t n, int64_t block) const { return (n * blocks + block) * spatial * lanes; }
+  int64_t row(int64_t n, int64_t block) const {
+    return (channelsOutermost ? block * batch + n : n * blocks + block) * spatial * lanes;
+  }
   // How many lanes of a block are channels.
   int64_t used(int64_t block) const { return std::min(lanes, channels - block * lanes); }
 };

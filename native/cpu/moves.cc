@@ -6,29 +6,45 @@
 namespace fovea::cpu {
 namespace {
 
+// Whether the parts of a concatenation meet where blocks of so many channels do.
+bool meets(const Request& request, int64_t block) {
+  for (size_t i = 0; i + 1 < request.operands.inputs.size(); ++i)
+    if (request.input(i).shape[1] % block != 0) return false;
+  return true;
+}
+
 // One format for all parts of a concatenation: the blocked one that a part comes in, if the parts meet at
 // block boundaries; otherwise channels last or row-major, where any number of channels may be joined.
 ViewedLayout commonFormat(const Request& request) {
   const TensorSpec& result = request.output(0);
-  const size_t count = request.operands.inputs.size();
   std::vector<ChannelView> views;
-  for (size_t i = 0; i < count; ++i)
+  for (size_t i = 0; i < request.operands.inputs.size(); ++i)
     if (const auto view = channelView(*request.inputLayout(i))) views.push_back(*view);
-  const auto meets = [&](int64_t block) {
-    for (size_t i = 0; i + 1 < count; ++i)
-      if (request.input(i).shape[1] % block != 0) return false;
-    return true;
-  };
   for (const int64_t block : {16, 8})
     for (const ChannelView& view : views)
-      if (view.lanes == block && meets(block)) return inFormatOf(view, result);
+      if (view.lanes == block && meets(request, block)) return inFormatOf(view, result);
   const bool last = !views.empty() && std::all_of(views.begin(), views.end(), [](const ChannelView& view) {
     return view.lanes == view.channels && view.spatial > 1;
   });
   return viewed(result, last ? layoutOf(result, channelsLastDesc(result)) : plainLayout(result));
 }
 
-// A part of an image that is copied whole, in bytes from the start of the image.
+// What a concatenation writes, and whether its first part lies as the beginning of that.
+struct ConcatFormat {
+  ViewedLayout result;
+  bool continues;
+};
+
+// With channels outermost the next concatenation can write behind what lies there, however many the images.
+ConcatFormat concatFormat(const Request& request) {
+  const auto first = channelView(*request.presentLayout(0));
+  const bool continues = first && first->channelsOutermost && meets(request, first->lanes);
+  const ViewedLayout format = continues ? inFormatOf(*first, request.output(0)) : commonFormat(request);
+  if (!continues && !request.operands.outputs[0]->extended) return {format, false};
+  return {viewed(request.output(0), channelsOutermost(format.layout)), continues};
+}
+
+// A part of a row that is copied whole, in bytes from the start of the row.
 struct Piece {
   size_t input;
   int64_t from, to, bytes;
@@ -54,28 +70,37 @@ Rows rowsOf(const TensorSpec& of, const std::vector<int64_t>& indices, int64_t l
 
 // Our own: oneDNN 2.6.3 falls to its reference where a part has a single block of channels.
 KernelPtr prepare(const Request& request, const ops::Concat&) {
-  const auto [layout, to] = commonFormat(request);
+  const auto [result, continues] = concatFormat(request);
+  const auto& [layout, to] = result;
   const bool channelsLast = to.lanes == to.channels && to.spatial > 1 && to.lanes > 1;
   auto kernel = std::make_unique<FunctionKernel>(request, "concat");
   kernel->outputs[0] = layout;
   // Channels last, an image is as many rows as it has pixels; otherwise one row.
   const int64_t rows = channelsLast ? to.batch * to.spatial : to.batch;
+  const auto elementBytes = static_cast<int64_t>(sizeOf(request.output(0).dtype));
   std::vector<int64_t> inputRow;
   std::vector<Piece> pieces;
-  int64_t outputRow = 0;
+  int64_t start = 0;  // of the part in the output
   for (size_t i = 0; i < request.operands.inputs.size(); ++i) {
     const TensorSpec& spec = request.input(i);
     const auto [partLayout, part] =
         channelsLast ? viewed(spec, layoutOf(spec, channelsLastDesc(spec))) : inFormatOf(to, spec);
-    kernel->inputs[i] = partLayout;
-    const int64_t bytes = static_cast<int64_t>(partLayout->bytes()) / std::max<int64_t>(rows, 1);
-    for (int64_t begin = 0; begin < bytes; begin += mostPieceBytes)
-      pieces.push_back({i, begin, outputRow + begin, std::min(mostPieceBytes, bytes - begin)});
-    inputRow.push_back(bytes);
-    outputRow += bytes;
+    const bool outermost = i == 0 && continues;
+    kernel->inputs[i] = outermost ? channelsOutermost(partLayout) : partLayout;
+    // Channels outermost, a row is in as many places as there are blocks of channels.
+    const int64_t runs = to.channelsOutermost ? part.blocks : 1;
+    const int64_t bytes = static_cast<int64_t>(partLayout->bytes()) / std::max<int64_t>(rows * runs, 1);
+    const int64_t fromRun = outermost ? rows * bytes : bytes, toRun = rows * bytes;
+    for (int64_t run = 0; run < runs; ++run)
+      for (int64_t begin = 0; begin < bytes; begin += mostPieceBytes)
+        pieces.push_back(
+            {i, run * fromRun + begin, start + run * toRun + begin, std::min(mostPieceBytes, bytes - begin)});
+    inputRow.push_back(outermost ? bytes : runs * bytes);
+    start += to.channelsOutermost ? runs * toRun : bytes;
   }
-  // What follows a single row's first part can be put behind it.
-  if (rows == 1) kernel->aliases = {{.output = 0, .input = 0, .required = false, .grows = true}};
+  const int64_t outputRow = to.channelsOutermost ? to.row(1, 0) * elementBytes : start;
+  // What follows a first part that lies in one piece can be put behind it.
+  if (rows == 1 || continues) kernel->aliases = {{.output = 0, .input = 0, .required = false, .grows = true}};
   const int64_t firstPieces = std::ranges::count(pieces, size_t{0}, &Piece::input);
   kernel->body = [=, count = static_cast<int64_t>(pieces.size())](const Pointers& p) {
     const int64_t first = p.inputs[0] == p.outputs[0] ? firstPieces : 0;

@@ -2,10 +2,12 @@
 
 namespace fovea::cpu {
 
-LayoutPtr Request::inputLayout(size_t index) const {
+LayoutPtr Request::presentLayout(size_t index) const {
   const auto& operand = operands.inputs.at(index).value();
   return operand.layout ? operand.layout : plainLayout(operand.spec);
 }
+
+LayoutPtr Request::inputLayout(size_t index) const { return imagesOutermost(presentLayout(index)); }
 
 LayoutPtr Request::forcedLayout(size_t index) const {
   return hasOutput(index) ? operands.outputs[index]->layout : nullptr;

@@ -27,7 +27,10 @@ class Request {
   bool hasOutput(size_t index) const { return index < operands.outputs.size() && operands.outputs[index]; }
   const TensorSpec& input(size_t index) const { return operands.inputs.at(index).value().spec; }
   const TensorSpec& output(size_t index) const { return operands.outputs.at(index).value().spec; }
-  // The layout in which an input comes; the kernel may want another.
+  // The layout in which an input comes.
+  LayoutPtr presentLayout(size_t index) const;
+  // The same with images outermost, as kernels take it that do not expect anything else. They may want
+  // another.
   LayoutPtr inputLayout(size_t index) const;
   // The layout that an output must have, if that is settled.
   LayoutPtr forcedLayout(size_t index) const;

@@ -14,20 +14,29 @@ afterAll(() => device.close())
 const SIDE = 64
 const model = createModel('densenet121')
 
-it.skipIf(TEST_DEVICE !== 'cpu')(
-  'moves no channel of DenseNet-121 more than once, of one image',
-  async () => {
-    using net = await model.compile(device, { batch: 1, size: SIDE })
+it.skipIf(TEST_DEVICE !== 'cpu').each([1, 2, 8])(
+  'moves no channel of DenseNet-121 more than once, of %d images',
+  async (batch) => {
+    using net = await model.compile(device, { batch, size: SIDE })
     const { steps } = await net.profile({ runs: 1 })
     const concats = steps.filter(({ op }) => op === 'concat')
     expect(concats).toHaveLength(6 + 12 + 24 + 16)
+    const channelsOf = ({ problem }: (typeof concats)[number]) => problem!.inputs[0]!.shape[1]
+    // Several images: what a block begins with is moved as well.
+    expect(concats.filter(({ inPlace }) => !inPlace).map(channelsOf)).toEqual(
+      batch > 1 ? [64, 128, 256, 512] : [],
+    )
     for (const { moved, inPlace, problem } of concats) {
-      expect(inPlace).toBe(true)
-      // Read and written: the 32 channels of a layer.
-      const [, appended] = problem!.inputs
+      const [first, appended] = problem!.inputs
       expect(appended!.shape[1]).toBe(32)
-      expect(moved).toBe(2 * 4 * elementCount(appended!.shape))
+      const parts = inPlace ? [appended] : [first, appended]
+      // Read and written.
+      expect(moved).toBe(parts.reduce((sum, part) => sum + 2 * 4 * elementCount(part!.shape), 0))
     }
+    const reordered = steps.filter(
+      ({ op, phase, path }) => op === 'reorder' && phase === 'forward' && /block/.test(path),
+    )
+    expect(reordered).toEqual([])
   },
 )
 
