@@ -13,7 +13,8 @@ export { Device, type DeviceInfo, type DeviceName, type DeviceOptions } from './
 export type { KernelChoices } from './runtime/tuning-cache.js'
 export type { ScheduleEntry } from './runtime/native.js'
 
-export { Model, type CompileOptions } from './model/model.js'
+export { Model, type CompileOptions, type InferenceOptions } from './model/model.js'
+export { calibrate, type CalibrateOptions, type Calibration } from './model/calibration.js'
 export type { ModelInfo, ModelInput } from './model/info.js'
 export { InferenceProgram } from './model/inference.js'
 export { Weights, type LoadReport, type SaveOptions } from './model/weights.js'
