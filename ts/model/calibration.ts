@@ -5,6 +5,7 @@ import type { Graph, Value } from '../graph/graph.js'
 import type { Device } from '../runtime/device.js'
 import type { Program } from '../runtime/program.js'
 import { sameShape, type Shape, type Tensor } from '../tensor.js'
+import { MagnitudeHistogram } from './histogram.js'
 import type { Model } from './model.js'
 
 /** How large the activations of a network are: plain data, which may be kept as JSON. */
@@ -33,7 +34,7 @@ export async function calibrate(
   images: Iterable<Tensor> | AsyncIterable<Tensor>,
   { signal }: CalibrateOptions = {},
 ): Promise<Calibration> {
-  const ranges = new Map<string, number>()
+  const histograms = new Map<string, MagnitudeHistogram>()
   let observer: Observer | null = null
   try {
     for await (const batch of images) {
@@ -41,15 +42,27 @@ export async function calibrate(
         observer?.program.dispose()
         observer = await Observer.compile(model, device, batch.shape, signal)
       }
-      for (const [name, range] of await observer.observe(batch, signal))
-        ranges.set(name, Math.max(range, ranges.get(name) ?? 0))
+      for (const [name, { data }] of await observer.observe(batch, signal)) at(histograms, name).add(data)
     }
   } finally {
     observer?.program.dispose()
   }
   if (!observer)
     throw new InvalidArgumentError(`${model.name}: no images to calibrate with`, { subject: 'images' })
-  return { model: model.name, ranges: Object.fromEntries(ranges) }
+  const ranges = [...histograms].map(([name, histogram]) => [name, histogram.quantile(QUANTILE)])
+  return { model: model.name, ranges: Object.fromEntries(ranges) as Calibration['ranges'] }
+}
+
+/**
+ * The few largest magnitudes are cut off, which makes the steps between all others smaller: of ResNet-50's logits for
+ * photographs the distance from float32's is .041 so, .052 with none cut off, and .067 with ten times as many.
+ */
+const QUANTILE = 0.99999
+
+function at(histograms: Map<string, MagnitudeHistogram>, name: string): MagnitudeHistogram {
+  const found = histograms.get(name) ?? new MagnitudeHistogram(name)
+  histograms.set(name, found)
+  return found
 }
 
 /** A network that gives all its activations. */
@@ -82,20 +95,10 @@ class Observer {
   async observe(
     images: Tensor,
     signal: AbortSignal | undefined,
-  ): Promise<readonly (readonly [string, number])[]> {
-    const input = images.data
-    const results = await this.program.run(['forward'], { input }, this.names, signal)
-    return [
-      ['input', magnitude(input)],
-      ...Object.entries(results).map(([name, { data }]) => [name, magnitude(data)] as const),
-    ]
+  ): Promise<readonly (readonly [string, Tensor])[]> {
+    const results = await this.program.run(['forward'], { input: images.data }, this.names, signal)
+    return Object.entries({ input: images, ...results })
   }
-}
-
-function magnitude(data: Float32Array): number {
-  let largest = 0
-  for (const value of data) largest = Math.max(largest, Math.abs(value))
-  return largest
 }
 
 /**
