@@ -1,6 +1,5 @@
 import type { Graph, Node, Value } from '../graph/graph.js'
 import type { OpName } from '../graph/schema.js'
-import { isOp } from './rewrite.js'
 
 /** How integers of 8 bits stand for numbers: each for its product with the scale. */
 export interface EightBitFormat {
@@ -11,7 +10,7 @@ export interface EightBitFormat {
 const LARGEST = { u8: 255, s8: 127 } as const
 
 /** Operations that choose among the integers that they are given, or average them: their results have the same scale. */
-const TRANSPARENT: ReadonlySet<OpName> = new Set<OpName>(['pooling', 'concat'])
+const TRANSPARENT: ReadonlySet<OpName> = new Set<OpName>(['pooling', 'concat', 'reshape'])
 
 /** Operations whose result is nowhere negative where no operand is. */
 const KEEPS_SIGN: ReadonlySet<OpName> = new Set<OpName>([
@@ -27,6 +26,7 @@ const KEEPS_SIGN: ReadonlySet<OpName> = new Set<OpName>([
 export class EightBits {
   /** Activations that are kept in 8 bits. */
   readonly kept = new Set<Value>()
+  private readonly results: ReadonlySet<Value>
   private readonly nonNegative = new Set<Value>()
   /** Of activations that must have one format: each names another one of its group. */
   private readonly groups = new Map<Value, Value>()
@@ -40,6 +40,7 @@ export class EightBits {
     private readonly graph: Graph,
     private readonly rangeOf: (value: Value) => number,
   ) {
+    this.results = new Set(graph.outputs.values())
     const wanted = this.wanted()
     for (const node of graph.nodes) {
       const [y] = node.outputs
@@ -51,27 +52,31 @@ export class EightBits {
     this.settle(wanted)
   }
 
+  /** Whether an operation is a product of 8 bits; what gives the network's result is not, as few weights as it has. */
+  multiplies({ op, outputs }: Node): boolean {
+    return op === 'convolution' || (op === 'linear' && !this.results.has(outputs[0]!))
+  }
+
   /** What 8 bits of an activation mean. */
   formatOf(value: Value): EightBitFormat {
     return this.formats.get(this.leader(value))!
   }
 
-  /** What a convolution reads, at once or as it is handed on, and nobody outside the graph does. */
+  /** What a product reads, at once or as it is handed on, and nobody outside the graph does. */
   private wanted(): ReadonlySet<Value> {
     const wanted = new Set<Value>()
-    const results = new Set(this.graph.outputs.values())
     const want = (value: Value | null | undefined) => {
-      if (value && !results.has(value)) wanted.add(value)
+      if (value && !this.results.has(value)) wanted.add(value)
     }
-    for (const { op, inputs, outputs } of this.graph.nodes.toReversed())
-      if (op === 'convolution') [inputs[0], inputs[3]].forEach(want)
-      else if (TRANSPARENT.has(op) && wanted.has(outputs[0]!)) inputs.forEach(want)
+    for (const node of this.graph.nodes.toReversed())
+      if (this.multiplies(node)) [node.inputs[0], node.inputs[3]].forEach(want)
+      else if (TRANSPARENT.has(node.op) && wanted.has(node.outputs[0]!)) node.inputs.forEach(want)
     return wanted
   }
 
   private computesInEightBits(node: Node, wanted: ReadonlySet<Value>): boolean {
     if (!wanted.has(node.outputs[0]!)) return false
-    if (isOp(node, 'convolution')) return true
+    if (this.multiplies(node)) return true
     return TRANSPARENT.has(node.op) && node.inputs.some((input) => this.kept.has(input!))
   }
 

@@ -1,4 +1,5 @@
 import type { Graph, Node, Value } from '../graph/graph.js'
+import type { Shape } from '../tensor.js'
 import { EightBits } from './eight-bit.js'
 import { isOp, rewrite, type Emit } from './rewrite.js'
 
@@ -35,8 +36,9 @@ export function quantize(graph: Graph, rangeOf: (value: Value) => number): Graph
       floats.set(original, made)
       return made
     }
-    if (isOp(node, 'convolution'))
-      return quantizedConvolution(node, inputs, { emit, bits, asIntegers, asFloats })
+    const context = { emit, bits, asIntegers, asFloats }
+    if (isOp(node, 'convolution')) return quantizedConvolution(node, inputs, context)
+    if (isOp(node, 'linear') && bits.multiplies(node)) return quantizedLinear(node, inputs, context)
     const [y] = node.outputs
     if (bits.kept.has(y!)) {
       const { dtype } = bits.formatOf(y!)
@@ -65,26 +67,59 @@ interface Context {
 }
 
 function quantizedConvolution(
-  { inputs: [image, , , residual], outputs: [y], attributes }: Node<'convolution'>,
+  node: Node<'convolution'>,
   inputs: readonly (Value | null)[],
-  { emit, bits, asIntegers, asFloats }: Context,
+  context: Context,
 ): readonly Value[] {
-  const [, weight, bias = null] = inputs
-  const result = bits.kept.has(y!) ? bits.formatOf(y!) : { dtype: 'f32' as const, scale: 1 }
-  const inputScale = bits.formatOf(image!).scale
-  const channels = { shape: [weight!.shape[0]!], dtype: 'f32' as const }
-  const prepared = emit('quantizeWeights', [weight!, bias], { inputScale, outputScale: result.scale }, [
-    { shape: weight!.shape, dtype: 's8' },
-    channels,
-    channels,
+  const { emit, bits, asIntegers, asFloats } = context
+  const [, , , residual] = node.inputs
+  const { dtype, scale } = resultOf(node, bits)
+  const prepared = preparedWeights(node, inputs, context, node.inputs[1]!.shape)
+  const residualFactor = residual && dtype !== 'f32' ? bits.formatOf(residual).scale / scale : 1
+  const added = !residual ? null : dtype === 'f32' ? asFloats(3) : asIntegers(3)
+  const attributes = { ...node.attributes, residualFactor }
+  return emit('quantizedConvolution', [asIntegers(0), ...prepared, added], attributes, [
+    { shape: node.outputs[0]!.shape, dtype },
   ])
-  const eightBits = result.dtype !== 'f32'
-  const residualFactor = residual && eightBits ? bits.formatOf(residual).scale / result.scale : 1
-  const added = !residual ? null : eightBits ? asIntegers(3) : asFloats(3)
-  return emit(
-    'quantizedConvolution',
-    [asIntegers(0), ...prepared, added],
-    { ...attributes, residualFactor },
-    [{ shape: y!.shape, dtype: result.dtype }],
-  )
+}
+
+/** As a convolution of images of one pixel, of which the library has kernels that are as fast. */
+function quantizedLinear(
+  node: Node<'linear'>,
+  inputs: readonly (Value | null)[],
+  context: Context,
+): readonly Value[] {
+  const { emit, bits, asIntegers } = context
+  const image = ({ shape }: Value) => [...shape, 1, 1]
+  const { dtype } = resultOf(node, bits)
+  const prepared = preparedWeights(node, inputs, context, image(node.inputs[1]!))
+  const [x, y] = [asIntegers(0), node.outputs[0]!]
+  const pixels = emit('reshape', [x], {}, [{ shape: image(x), dtype: x.dtype }])
+  const attributes = { ...POINTWISE, activation: node.attributes.activation, residualFactor: 1 }
+  const result = emit('quantizedConvolution', [...pixels, ...prepared, null], attributes, [
+    { shape: image(y), dtype },
+  ])
+  return emit('reshape', result, {}, [{ shape: y.shape, dtype }])
+}
+
+const POINTWISE = { stride: [1, 1], padding: [0, 0, 0, 0], dilation: [1, 1], groups: 1 } as const
+
+/** Type and scale in which a product is given. */
+function resultOf({ outputs: [y] }: Node, bits: EightBits): { dtype: 'u8' | 's8' | 'f32'; scale: number } {
+  return bits.kept.has(y!) ? bits.formatOf(y!) : { dtype: 'f32', scale: 1 }
+}
+
+/** Weights, factors and biases of a quantised convolution: constants that follow from the parameters. */
+function preparedWeights(
+  node: Node,
+  [, weight, bias = null]: readonly (Value | null)[],
+  { emit, bits }: Context,
+  shape: Shape,
+): readonly Value[] {
+  const scales = {
+    inputScale: bits.formatOf(node.inputs[0]!).scale,
+    outputScale: resultOf(node, bits).scale,
+  }
+  const channels = { shape: [shape[0]!], dtype: 'f32' as const }
+  return emit('quantizeWeights', [weight!, bias], scales, [{ shape, dtype: 's8' }, channels, channels])
 }
