@@ -14,7 +14,7 @@ export class MagnitudeHistogram {
   /** @throws InvalidArgumentError for a value that is not finite */
   add(values: Float32Array): void {
     let largest = 0
-    for (const value of values) if (!(Math.abs(value) <= largest)) largest = Math.abs(value)
+    for (const value of values) largest = Math.max(largest, Math.abs(value))
     if (!Number.isFinite(largest))
       throw new InvalidArgumentError(`${this.name}: expected finite activations, got ${largest}`, {
         subject: this.name,
