@@ -8,7 +8,7 @@
  */
 export * from './errors.js'
 export { tensor, Tensor, type DType, type Shape, type TypedArrays } from './tensor.js'
-export type { Precision } from './compile/precision.js'
+export type { InferencePrecision, Precision } from './compile/precision.js'
 export { Device, type DeviceInfo, type DeviceName, type DeviceOptions } from './runtime/device.js'
 export type { KernelChoices } from './runtime/tuning-cache.js'
 export type { ScheduleEntry } from './runtime/native.js'

@@ -91,11 +91,11 @@ class Problem {
     const [outputs, ...kernel] = filter
     const extent = (axis: 0 | 1) =>
       Math.floor(
-        (x[axis + 2]! + padding[axis] + padding[axis + 2]! - dilation[axis] * (kernel[axis]! - 1) - 1) /
+        (x[axis + 2]! + padding[axis] + padding[axis + 2]! - dilation[axis] * (kernel[axis] - 1) - 1) /
           stride[axis],
       ) + 1
     this.output = [x[0], outputs, extent(0), extent(1)]
-    this.weight = [outputs, x[1] / groups, kernel[0]!, kernel[1]!]
+    this.weight = [outputs, x[1] / groups, kernel[0], kernel[1]]
     this.attributes = { stride, padding, dilation, groups, activation: one.relu ? 'relu' : 'none' }
     this.values = {
       x: integers(size(x), 1, LIMITS[one.from ?? 'u8']),

@@ -19,7 +19,7 @@ import { rewrite } from '../../ts/compile/rewrite.js'
 /** A small network, quantised: what it computes per image, by operation, with the types of results. */
 function quantized(
   build: (x: Value, layer: (x: Value, outputs?: number) => Value) => Value,
-  range = (_: Value) => 2,
+  range: (value: Value) => number = () => 2,
 ) {
   const graph = new Graph('evaluation')
   let count = 0

@@ -16,6 +16,9 @@ export interface Calibration {
   readonly ranges: Readonly<Record<string, number>>
 }
 
+/** A {@link Model}, whatever its outputs. */
+type AnyModel = Pick<Model, 'name' | 'trace' | 'weights'>
+
 export interface CalibrateOptions {
   readonly signal?: AbortSignal
 }
@@ -29,7 +32,7 @@ export interface CalibrateOptions {
  * @throws AbortError when `options.signal` fires first
  */
 export async function calibrate(
-  model: Model<string, string>,
+  model: AnyModel,
   device: Device,
   images: Iterable<Tensor> | AsyncIterable<Tensor>,
   { signal }: CalibrateOptions = {},
@@ -74,7 +77,7 @@ class Observer {
   ) {}
 
   static async compile(
-    model: Model<string, string>,
+    model: AnyModel,
     device: Device,
     shape: Shape,
     signal: AbortSignal | undefined,

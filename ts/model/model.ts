@@ -1,5 +1,5 @@
 import { optimize, toPlan } from '../compile/compile.js'
-import { parsePrecision, type Precision } from '../compile/precision.js'
+import { parsePrecision, type InferencePrecision, type Precision } from '../compile/precision.js'
 import { quantize } from '../compile/quantize.js'
 import { InvalidArgumentError, UnsupportedError } from '../errors.js'
 import { Graph, type Mode, type Value } from '../graph/graph.js'
@@ -33,9 +33,9 @@ export interface InferenceOptions extends Omit<CompileOptions, 'precision'> {
    * As {@link CompileOptions.precision}; or `'int8'`, for convolutions on integers of 8 bits, which needs a
    * `calibration` and a processor with AVX512_VNNI or AVX_VNNI. Default `'f32'`.
    */
-  readonly precision?: Precision | 'int8'
+  readonly precision?: InferencePrecision
   /** Of `'int8'`: what `calibrate` found for this network. */
-  readonly calibration?: Calibration
+  readonly calibration?: Calibration | undefined
 }
 
 export interface TraceOptions extends Omit<CompileOptions, 'signal'> {
@@ -162,11 +162,14 @@ export class Model<Eval extends string = 'logits', Train extends string = Eval> 
         got: 'int8',
       })
     if (!calibration)
-      throw new InvalidArgumentError(`${this.name}: int8 needs the calibration that 'calibrate' finds`, {
-        subject: 'calibration',
-        expected: 'a calibration',
-        got: 'none',
-      })
+      throw new InvalidArgumentError(
+        `${this.name}: int8 needs a calibration: 'calibrate' finds one, as --calibrate does`,
+        {
+          subject: 'calibration',
+          expected: 'a calibration',
+          got: 'none',
+        },
+      )
     const graph = optimize(traced)
     return quantize(graph, rangesOf(calibration, this.name, graph))
   }

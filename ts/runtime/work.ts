@@ -38,7 +38,15 @@ export function bytesOf({ op, inputs, outputs }: Problem): number {
   return read + written
 }
 
-const BYTES: Readonly<Record<ValueDType, number>> = { f32: 4, bf16: 2, f16: 2, u8: 1, s8: 1, i32: 4, opaque: 0 }
+const BYTES: Readonly<Record<ValueDType, number>> = {
+  f32: 4,
+  bf16: 2,
+  f16: 2,
+  u8: 1,
+  s8: 1,
+  i32: 4,
+  opaque: 0,
+}
 
 function bytes(operand: Spec | null): number {
   return operand ? elementCount(operand.shape) * BYTES[operand.dtype] : 0
