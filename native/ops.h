@@ -313,6 +313,44 @@ struct GatherRows {
   }
 };
 
+// Eight-bit inference. A tensor of 8 bits stands for its integers (u8, or s8 from -127) times a scale that the
+// plan knows from calibration; products are summed in 32 bits.
+
+// x f32 -> u8 or s8: x / scale, to the nearest, ties to even, and to the nearest that there is
+struct Quantize {
+  static constexpr const char* name = "quantize";
+  double scale = 1;
+  template <class V>
+  void visit(V&& v) {
+    v("scale", scale);
+  }
+};
+// x u8 or s8 -> f32: x * scale
+struct Dequantize : Quantize {
+  static constexpr const char* name = "dequantize";
+};
+// weight f32 [O,...], bias f32 [O]? -> weight s8 (perhaps of another shape: as many elements an output), factor
+// f32 [O], bias f32 [O] for a quantizedConvolution of x at `inputScale` to y at `outputScale`. An output's
+// weights are divided by their largest magnitude / 127.
+struct QuantizeWeights {
+  static constexpr const char* name = "quantizeWeights";
+  double inputScale = 1, outputScale = 1;
+  template <class V>
+  void visit(V&& v) {
+    v("inputScale", inputScale), v("outputScale", outputScale);
+  }
+};
+// x u8 or s8, weight s8, factor [O], bias [O], residual (u8 or s8 where y is, else f32)?
+// -> y = act(factor * (conv(x) + bias) + residualFactor * residual), u8 or s8 (as `quantize`) or f32
+struct QuantizedConvolution : Convolution {
+  static constexpr const char* name = "quantizedConvolution";
+  double residualFactor = 1;
+  template <class V>
+  void visit(V&& v) {
+    Convolution::visit(v), v("residualFactor", residualFactor);
+  }
+};
+
 // Losses: the mean over N times `weight`, and its gradient. A label may be a class, i32 [N], or a
 // distribution over classes, f32 [N,K].
 
@@ -440,7 +478,8 @@ using Any =
                  LinearBackwardData, LinearBackwardWeights, Elementwise, ElementwiseBackward, Add,
                  ScaleChannels, ScaleChannelsBackward, Softmax, SoftmaxBackward, Dropout, RadialBasis,
                  RadialBasisBackward, Concat, Slice, SliceBackward, SubsamplePad, SubsamplePadBackward, Pad,
-                 PadBackward, Reshape, NormalizeImage, ScatterRows, GatherRows, SoftmaxCrossEntropy,
+                 PadBackward, Reshape, NormalizeImage, ScatterRows, GatherRows, Quantize, Dequantize, QuantizeWeights,
+                 QuantizedConvolution, SoftmaxCrossEntropy,
                  MeanSquaredError, RadialBasisLoss, Sgd, RmsProp, Adam, ScaleGradient, UnscaleGradients,
                  GradientNorm, Accumulate, Clear, MovingAverage>;
 

@@ -9,7 +9,7 @@ namespace fovea {
 
 using Shape = std::vector<int64_t>;
 
-enum class DType { f32, bf16, f16, u8, i32, opaque };
+enum class DType { f32, bf16, f16, u8, s8, i32, opaque };
 
 constexpr size_t sizeOf(DType dtype) {
   switch (dtype) {
@@ -34,6 +34,8 @@ constexpr const char* nameOf(DType dtype) {
       return "f16";
     case DType::u8:
       return "u8";
+    case DType::s8:
+      return "s8";
     case DType::i32:
       return "i32";
     default:

@@ -8,12 +8,13 @@
  */
 export * from './errors.js'
 export { tensor, Tensor, type DType, type Shape, type TypedArrays } from './tensor.js'
-export type { Precision } from './compile/precision.js'
+export type { InferencePrecision, Precision } from './compile/precision.js'
 export { Device, type DeviceInfo, type DeviceName, type DeviceOptions } from './runtime/device.js'
 export type { KernelChoices } from './runtime/tuning-cache.js'
 export type { ScheduleEntry } from './runtime/native.js'
 
-export { Model, type CompileOptions } from './model/model.js'
+export { Model, type CompileOptions, type InferenceOptions } from './model/model.js'
+export { calibrate, type CalibrateOptions, type Calibration } from './model/calibration.js'
 export type { ModelInfo, ModelInput } from './model/info.js'
 export { InferenceProgram } from './model/inference.js'
 export { Weights, type LoadReport, type SaveOptions } from './model/weights.js'

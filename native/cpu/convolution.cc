@@ -2,6 +2,7 @@
 #include <iterator>
 #include <string_view>
 
+#include "convolution_geometry.h"
 #include "direct.h"
 #include "families.h"
 #include "tuner.h"
@@ -12,26 +13,6 @@ namespace {
 
 using dnnl::algorithm;
 using dnnl::prop_kind;
-
-// oneDNN's spelling of a convolution's shape.
-struct Geometry {
-  dnnl::memory::dims strides, dilation, before, after;
-  Shape weight;  // five dimensions if grouped
-};
-
-Geometry geometryOf(const ops::ConvolutionGeometry& op, const Shape& weight) {
-  const auto& [top, left, bottom, right] = op.padding;
-  Geometry geometry{{op.stride[0], op.stride[1]},
-                    {op.dilation[0] - 1, op.dilation[1] - 1},
-                    {top, left},
-                    {bottom, right},
-                    weight};
-  if (op.groups > 1) {
-    geometry.weight[0] /= op.groups;
-    geometry.weight.insert(geometry.weight.begin(), op.groups);
-  }
-  return geometry;
-}
 
 // oneDNN's first choice forward is its batch-reduce kernels, channels last: 5 to 10 % faster a convolution
 // than the blocked ones (Zen 5, AVX-512). But Winograd and the whole backward half are blocked only, so that
@@ -79,19 +60,6 @@ dnnl::convolution_forward::primitive_desc forwardHint(const Request& request, al
   return {{prop_kind::forward_training, algorithm, x, weight, y, geometry.strides, geometry.dilation,
            geometry.before, geometry.after},
           request.context.engine};
-}
-
-// What a convolution's speed depends on.
-std::string problemOf(const char* name, DType type, const ops::ConvolutionGeometry& op, const Shape& x,
-                      const Shape& weight, const std::string& rest) {
-  const auto list = [](const auto& numbers) {
-    std::string text;
-    for (const int64_t number : numbers) text += (text.empty() ? "" : "x") + std::to_string(number);
-    return text;
-  };
-  return std::string(name) + " " + nameOf(type) + " x " + list(x) + " weight " + list(weight) + " stride " +
-         list(op.stride) + " padding " + list(op.padding) + " dilation " + list(op.dilation) + " groups " +
-         std::to_string(op.groups) + rest;
 }
 
 // The library has Winograd's transforms for these alone.

@@ -56,6 +56,12 @@ KernelPtr prepare(const Request&, const ops::Reshape&);
 KernelPtr prepare(const Request&, const ops::NormalizeImage&);
 KernelPtr prepare(const Request&, const ops::ScatterRows&);
 KernelPtr prepare(const Request&, const ops::GatherRows&);
+// quantization.cc
+KernelPtr prepare(const Request&, const ops::Quantize&);
+KernelPtr prepare(const Request&, const ops::Dequantize&);
+KernelPtr prepare(const Request&, const ops::QuantizeWeights&);
+// quantized_convolution.cc
+KernelPtr prepare(const Request&, const ops::QuantizedConvolution&);
 // loss.cc
 KernelPtr prepare(const Request&, const ops::SoftmaxCrossEntropy&);
 KernelPtr prepare(const Request&, const ops::MeanSquaredError&);

@@ -108,7 +108,7 @@ bool CpuLayout::uniform() const {
 
 std::string CpuLayout::name() const {
   const DType type = typeOf(desc_);
-  return type == DType::bf16 || type == DType::f16 ? arrangement() + " " + nameOf(type) : arrangement();
+  return type == DType::f32 || type == DType::i32 ? arrangement() : arrangement() + " " + nameOf(type);
 }
 
 std::string CpuLayout::arrangement() const {
@@ -171,6 +171,8 @@ dnnl::memory::data_type dataType(DType dtype) {
       return dnnl::memory::data_type::f16;
     case DType::i32:
       return dnnl::memory::data_type::s32;
+    case DType::s8:
+      return dnnl::memory::data_type::s8;
     default:
       return dnnl::memory::data_type::u8;
   }
@@ -186,6 +188,8 @@ DType typeOf(const Desc& desc) {
       return DType::f16;
     case dnnl::memory::data_type::s32:
       return DType::i32;
+    case dnnl::memory::data_type::s8:
+      return DType::s8;
     default:
       return DType::u8;
   }

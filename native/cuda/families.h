@@ -56,6 +56,11 @@ KernelPtr prepare(const Request&, const ops::ScatterRows&);
 KernelPtr prepare(const Request&, const ops::GatherRows&);
 // normalize_image.cc
 KernelPtr prepare(const Request&, const ops::NormalizeImage&);
+// quantization.cc
+KernelPtr prepare(const Request&, const ops::Quantize&);
+KernelPtr prepare(const Request&, const ops::Dequantize&);
+KernelPtr prepare(const Request&, const ops::QuantizeWeights&);
+KernelPtr prepare(const Request&, const ops::QuantizedConvolution&);
 // losses.cc
 KernelPtr prepare(const Request&, const ops::SoftmaxCrossEntropy&);
 KernelPtr prepare(const Request&, const ops::MeanSquaredError&);

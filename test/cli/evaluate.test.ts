@@ -146,3 +146,15 @@ test.skipIf(process.platform === 'win32')('Ctrl-C takes the work back', async ()
   const [code] = (await once(child, 'close')) as [number | null]
   expect({ code, stderr }).toEqual({ code: 130, stderr: 'fovea: the operation was aborted\n' })
 })
+
+test('evaluates in int8 what was calibrated on the images of a folder, and refuses to without', async () => {
+  const folder = await temporaryFolder()
+  await writeClasses(folder, COUNTS)
+  const args = ['evaluate', ...NETWORK, '--data', folder, '--device', 'cpu', '--precision', 'int8']
+  const { code, stderr } = await fovea(args)
+  expect(code).not.toBe(0)
+  expect(stderr).toContain('int8 needs a calibration')
+  const calibrated = await fovea([...args, '--calibrate', folder, '--json'])
+  if (calibrated.stdout.includes('AVX512_VNNI')) return console.log(`skipped: ${calibrated.stdout}`)
+  expect(JSON.parse(calibrated.stdout)).toMatchObject({ precision: 'int8', images: 33 })
+})

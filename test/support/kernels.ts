@@ -2,7 +2,7 @@ import { Device } from '../../ts/runtime/device.js'
 import type { ScheduleEntry } from '../../ts/runtime/native.js'
 
 /** Operations that a library's slow fallback must never compute. */
-const HEAVY = /^(convolution|linear|pooling|localResponseNorm|batchNorm)/
+const HEAVY = /^(convolution|quantizedConvolution|linear|pooling|localResponseNorm|batchNorm)/
 
 /** Heavy operations that run on the library's plain loops. */
 export function fallbacks(schedule: readonly ScheduleEntry[]): string[] {
@@ -29,14 +29,19 @@ export async function withWinograd(
 }
 
 /** Why this processor cannot compute in bf16, if it cannot: what a program that was compiled for it says. */
-export async function bf16Missing(compiled: Promise<Disposable>): Promise<string | null> {
+export const bf16Missing = (compiled: Promise<Disposable>) => missing(compiled, 'AVX512_BF16')
+
+/** The same of int8. */
+export const int8Missing = (compiled: Promise<Disposable>) => missing(compiled, 'AVX512_VNNI')
+
+async function missing(compiled: Promise<Disposable>, instructions: string): Promise<string | null> {
   try {
     const program = await compiled
     program[Symbol.dispose]()
     return null
   } catch (error) {
     const { message } = error as Error
-    if (message.includes('AVX512_BF16')) return message
+    if (message.includes(instructions)) return message
     throw error
   }
 }

@@ -18,6 +18,16 @@ export function precisionOption(): Option {
     .default('f32')
 }
 
+/** `--precision` of commands that train nothing. */
+export function inferencePrecisionOption(): Option {
+  return new Option(
+    '--precision <type>',
+    'element type of activations: f32, bf16, on a GPU f16, or on a CPU int8',
+  )
+    .choices(['f32', 'bf16', 'f16', 'int8'])
+    .default('f32')
+}
+
 /** Runs work on a device that is closed afterwards. */
 export async function onDevice<T>(
   name: DeviceName,

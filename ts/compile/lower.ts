@@ -57,14 +57,17 @@ export function lower(graph: Graph): Plan {
   }
 }
 
-/** What depends on parameters alone is a constant of an evaluation program; in training nothing is. */
 function phases(graph: Graph): Map<Node, PhaseName> {
-  const constant = new Set<Value>(graph.mode === 'evaluation' ? graph.parameters.values() : [])
-  const result = new Map<Node, PhaseName>()
-  for (const node of graph.nodes) {
-    const isConstant = node.inputs.every((input) => !input || constant.has(input))
-    if (isConstant) for (const output of node.outputs) constant.add(output)
-    result.set(node, isConstant ? 'constants' : node.phase)
-  }
-  return result
+  const constants = constantsOf(graph)
+  const isConstant = ({ inputs }: Node) => inputs.every((input) => !input || constants.has(input))
+  return new Map(graph.nodes.map((node) => [node, isConstant(node) ? 'constants' : node.phase]))
+}
+
+/** What depends on parameters alone is a constant of an evaluation program; in training nothing is. */
+export function constantsOf(graph: Graph): ReadonlySet<Value> {
+  const constants = new Set<Value>(graph.mode === 'evaluation' ? graph.parameters.values() : [])
+  for (const { inputs, outputs } of graph.nodes)
+    if (inputs.every((input) => !input || constants.has(input)))
+      for (const output of outputs) constants.add(output)
+  return constants
 }

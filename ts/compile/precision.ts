@@ -6,15 +6,19 @@ import { rewrite } from './rewrite.js'
 /** Element type of the activations of a program; parameters, statistics, losses and sums are float32 always. */
 export type Precision = 'f32' | 'bf16' | 'f16'
 
+/** What an inference may compute in: also `'int8'`, products of integers of 8 bits. */
+export type InferencePrecision = Precision | 'int8'
+
 const PRECISIONS: readonly string[] = ['f32', 'bf16', 'f16'] satisfies Precision[]
 
 /**
  * The option of that name.
  * @throws InvalidArgumentError for anything else
  */
-export function parsePrecision(precision: Precision = 'f32'): Precision {
-  if (PRECISIONS.includes(precision)) return precision
-  throw new InvalidArgumentError(`precision must be f32, bf16 or f16, got ${precision as string}`, {
+export function parsePrecision(precision: InferencePrecision = 'f32'): Precision {
+  if (PRECISIONS.includes(precision)) return precision as Precision
+  const hint = precision === 'int8' ? ', which is for inference only' : ''
+  throw new InvalidArgumentError(`precision must be f32, bf16 or f16, got ${precision}${hint}`, {
     subject: 'precision',
     expected: PRECISIONS.join(', '),
     got: precision,

@@ -1,3 +1,4 @@
+import type { InferencePrecision } from '../compile/precision.js'
 import { concurrently } from '../data/concurrently.js'
 import { loadImage, toTensor, type Image, type ImageSource } from '../data/image.js'
 import type { Preprocessing } from '../data/preprocessing.js'
@@ -16,6 +17,8 @@ export interface ClassifyOptions {
   readonly top?: number | undefined
   /** Images a run, at most. Default 32. */
   readonly batch?: number | undefined
+  /** Element type of activations; `'int8'` needs a classifier with a calibration. Default `'f32'`. */
+  readonly precision?: InferencePrecision | undefined
   /** Replaces what the weights are known to want. */
   readonly preprocessing?: Preprocessing | undefined
   /** Told of each image that cannot be read, which is then left out. Without it the first one is thrown. */
@@ -47,7 +50,7 @@ export async function classify(
   images: readonly ImageSource[],
   options: ClassifyOptions,
 ): Promise<Classification[]> {
-  const { device, top = 5, batch = DEFAULT_BATCH, onImageError, signal } = options
+  const { device, top = 5, batch = DEFAULT_BATCH, precision, onImageError, signal } = options
   checkBatch(batch)
   if (!Number.isInteger(top) || top < 1)
     throw new InvalidArgumentError(`top must be a positive integer, got ${top}`, { subject: 'top' })
@@ -57,6 +60,7 @@ export async function classify(
   const atATime = Math.min(batch, images.length)
   const scorer = await Scorer.compile({ ...complete, preprocessing }, device, {
     batch: atATime,
+    precision,
     crops: 1,
     signal,
   })

@@ -1,4 +1,4 @@
-import type { Precision } from '../compile/precision.js'
+import type { InferencePrecision } from '../compile/precision.js'
 import { concurrently } from '../data/concurrently.js'
 import { crops as cropsOf, type CropCount } from '../data/crops.js'
 import type { Dataset } from '../data/datasets/dataset.js'
@@ -18,8 +18,8 @@ export interface EvaluateOptions {
   readonly device: Device
   /** Crops a run, at most. Default 32. */
   readonly batch?: number | undefined
-  /** Element type of activations. Default `'f32'`. */
-  readonly precision?: Precision | undefined
+  /** Element type of activations; `'int8'` needs classifiers with a calibration. Default `'f32'`. */
+  readonly precision?: InferencePrecision | undefined
   /** Crops of an image over which the softmax is averaged: AlexNet's 10, GoogLeNet's 144. Default 1, the centre. */
   readonly crops?: CropCount | undefined
   /** Replaces what the weights are known to want. */

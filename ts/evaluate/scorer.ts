@@ -1,4 +1,4 @@
-import type { Precision } from '../compile/precision.js'
+import type { InferencePrecision } from '../compile/precision.js'
 import type { CropCount } from '../data/crops.js'
 import type { Preprocessing } from '../data/preprocessing.js'
 import { inputSide } from '../data/preprocessing.js'
@@ -19,7 +19,7 @@ export class Scorer {
   ) {}
 
   static async compile(
-    { model, preprocessing }: CompleteClassifier,
+    { model, preprocessing, calibration }: CompleteClassifier,
     device: Device,
     {
       batch,
@@ -28,7 +28,7 @@ export class Scorer {
       signal,
     }: {
       batch: number
-      precision?: Precision | undefined
+      precision?: InferencePrecision | undefined
       crops: CropCount
       signal?: AbortSignal | undefined
     },
@@ -38,6 +38,7 @@ export class Scorer {
       batch: cropsARun(batch, crops),
       size,
       precision,
+      calibration,
       ...signalled(signal),
     })
     return new Scorer(model.name, preprocessing, program, crops)

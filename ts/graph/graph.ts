@@ -3,7 +3,7 @@ import { formatShape, type Shape } from '../tensor.js'
 import type { Attributes, OpName } from './schema.js'
 
 /** Element types on a device; `opaque` is a backend's own record between two of its kernels. */
-export type ValueDType = 'f32' | 'bf16' | 'f16' | 'u8' | 'i32' | 'opaque'
+export type ValueDType = 'f32' | 'bf16' | 'f16' | 'u8' | 's8' | 'i32' | 'opaque'
 
 export type Mode = 'evaluation' | 'training'
 

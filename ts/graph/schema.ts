@@ -11,6 +11,7 @@ const LRN = { size: 'int', alpha: 'float', beta: 'float', k: 'float' } as const
 const ELEMENTWISE = { kind: ['relu', 'sigmoid', 'tanh', 'linear'], alpha: 'float', beta: 'float' } as const
 const SUBSAMPLE = { stride: 'int', before: 'int' } as const
 const PAD = { padding: 'edges', value: 'float' } as const
+const SCALE = { scale: 'float' } as const
 const OPTIMIZER = { lrScale: 'float', weightDecay: 'float', maxNorm: 'float' } as const
 
 /**
@@ -55,6 +56,10 @@ export const schema = {
   normalizeImage: { scale: 'floats', bias: 'floats', order: 'ints' },
   scatterRows: { indices: 'ints' },
   gatherRows: { indices: 'ints' },
+  quantize: SCALE,
+  dequantize: SCALE,
+  quantizeWeights: { inputScale: 'float', outputScale: 'float' },
+  quantizedConvolution: { ...GEOMETRY, ...ACTIVATION, residualFactor: 'float' },
   softmaxCrossEntropy: { labelSmoothing: 'float', weight: 'float' },
   meanSquaredError: { weight: 'float' },
   radialBasisLoss: { j: 'float', weight: 'float' },

@@ -1,11 +1,13 @@
 import { optimize, toPlan } from '../compile/compile.js'
-import { parsePrecision, type Precision } from '../compile/precision.js'
-import { InvalidArgumentError } from '../errors.js'
+import { parsePrecision, type InferencePrecision, type Precision } from '../compile/precision.js'
+import { quantize } from '../compile/quantize.js'
+import { InvalidArgumentError, UnsupportedError } from '../errors.js'
 import { Graph, type Mode, type Value } from '../graph/graph.js'
 import type { Pair } from '../graph/schema.js'
 import type { Network, Parameter } from '../nn/module.js'
 import { openCheckpoint, type Checkpoint } from '../io/checkpoint.js'
 import type { Device } from '../runtime/device.js'
+import { rangesOf, type Calibration } from './calibration.js'
 import { InferenceProgram } from './inference.js'
 import type { ModelInfo } from './info.js'
 import { TrainingStep, type StepOptions } from './step.js'
@@ -23,6 +25,17 @@ export interface CompileOptions {
    */
   readonly precision?: Precision
   readonly signal?: AbortSignal
+}
+
+export interface InferenceOptions extends Omit<CompileOptions, 'precision'> {
+  readonly training?: false
+  /**
+   * As {@link CompileOptions.precision}; or `'int8'`, for convolutions on integers of 8 bits, which needs a
+   * `calibration` and a processor with AVX512_VNNI or AVX_VNNI. Default `'f32'`.
+   */
+  readonly precision?: InferencePrecision
+  /** Of `'int8'`: what `calibrate` found for this network. */
+  readonly calibration?: Calibration | undefined
 }
 
 export interface TraceOptions extends Omit<CompileOptions, 'signal'> {
@@ -118,11 +131,10 @@ export class Model<Eval extends string = 'logits', Train extends string = Eval> 
    * by hand; with `training: { loss, optimizer }`, for whole steps. All share these weights.
    *
    * @throws OutOfMemoryError with the bytes asked for
+   * @throws InvalidArgumentError for `'int8'` without a calibration, or with that of another network
+   * @throws UnsupportedError for `'int8'` where the device has no such arithmetic
    */
-  compile(
-    device: Device,
-    options?: CompileOptions & { readonly training?: false },
-  ): Promise<InferenceProgram<Eval>>
+  compile(device: Device, options?: InferenceOptions): Promise<InferenceProgram<Eval>>
   compile(device: Device, options: TrainingOptions): Promise<TrainingProgram<Train>>
   compile(device: Device, options: StepOptions): Promise<TrainingStep>
   async compile(
@@ -135,13 +147,35 @@ export class Model<Eval extends string = 'logits', Train extends string = Eval> 
       const program = await device.compile(plan, await this.weights.on(device), options.signal)
       return new TrainingProgram<Train>(this, program, plan, options)
     }
-    const plan = toPlan(optimize(this.trace('evaluation', options), parsePrecision(options.precision)))
+    const plan = toPlan(this.inferenceGraph(device, options))
     const program = await device.compile(plan, await this.weights.on(device), options.signal)
     return new InferenceProgram<Eval>(this.name, program, plan)
   }
+
+  private inferenceGraph(device: Device, { precision, calibration, ...options }: InferenceOptions): Graph {
+    const traced = this.trace('evaluation', options)
+    if (precision !== 'int8') return optimize(traced, parsePrecision(precision))
+    if (device.kind === 'cuda')
+      throw new UnsupportedError(`${this.name}: int8 is for the CPU; a GPU computes in f32, f16 and bf16`, {
+        subject: 'precision',
+        expected: 'f32, f16, bf16',
+        got: 'int8',
+      })
+    if (!calibration)
+      throw new InvalidArgumentError(
+        `${this.name}: int8 needs a calibration: 'calibrate' finds one, as --calibrate does`,
+        {
+          subject: 'calibration',
+          expected: 'a calibration',
+          got: 'none',
+        },
+      )
+    const graph = optimize(traced)
+    return quantize(graph, rangesOf(calibration, this.name, graph))
+  }
 }
 
-type AnyOptions = (CompileOptions & { readonly training?: false }) | TrainingOptions | StepOptions
+type AnyOptions = InferenceOptions | TrainingOptions | StepOptions
 
 function isStep(options: AnyOptions): options is StepOptions {
   return typeof options.training === 'object'

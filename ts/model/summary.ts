@@ -108,7 +108,7 @@ function connections(weight: Value): number {
   return elementCount(producer?.op === 'scatterRows' ? producer.inputs[0]!.shape : weight.shape)
 }
 
-const BYTES = { f32: 4, bf16: 2, f16: 2, u8: 1, i32: 4, opaque: 0 } as const
+const BYTES = { f32: 4, bf16: 2, f16: 2, u8: 1, s8: 1, i32: 4, opaque: 0 } as const
 
 function activationBytes({ op, outputs }: Node): number {
   if (op === 'reshape') return 0

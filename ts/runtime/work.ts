@@ -38,7 +38,15 @@ export function bytesOf({ op, inputs, outputs }: Problem): number {
   return read + written
 }
 
-const BYTES: Readonly<Record<ValueDType, number>> = { f32: 4, bf16: 2, f16: 2, u8: 1, i32: 4, opaque: 0 }
+const BYTES: Readonly<Record<ValueDType, number>> = {
+  f32: 4,
+  bf16: 2,
+  f16: 2,
+  u8: 1,
+  s8: 1,
+  i32: 4,
+  opaque: 0,
+}
 
 function bytes(operand: Spec | null): number {
   return operand ? elementCount(operand.shape) * BYTES[operand.dtype] : 0
@@ -123,6 +131,12 @@ const FLOPS: { readonly [Op in OpName]: (problem: Problem<Op>) => number } = {
   normalizeImage: each(2),
   scatterRows: nothing,
   gatherRows: nothing,
+
+  quantize: each(1),
+  dequantize: each(1),
+  // A magnitude and a quotient for each weight.
+  quantizeWeights: each(2),
+  quantizedConvolution: ({ inputs, outputs }) => products(outputs[0], inputs[1]),
 
   softmaxCrossEntropy: ({ inputs }) => 6 * elements(inputs[0]),
   meanSquaredError: ({ inputs }) => 4 * elements(inputs[0]),

@@ -1,11 +1,12 @@
 import { InvalidArgumentError as BadValue, type Command } from 'commander'
 import { availableParallelism, cpus, release, type } from 'node:os'
-import type { Precision } from '../../compile/precision.js'
+import type { InferencePrecision } from '../../compile/precision.js'
 import type { ModelName } from '../../../models/index.js'
 import type { Speed } from '../../profile/index.js'
 import type { Device, DeviceName } from '../../runtime/device.js'
 import { action, command, positiveInteger, positiveNumber, type Flags } from '../command.js'
-import { deviceOption, onDevice, precisionOption } from '../device.js'
+import { uncalibrated } from '../calibration.js'
+import { deviceOption, inferencePrecisionOption, onDevice } from '../device.js'
 import { colours, count, print, printJson } from '../output.js'
 
 interface Options extends Flags {
@@ -13,7 +14,7 @@ interface Options extends Flags {
   readonly training?: true
   readonly seconds: number
   readonly threads?: number
-  readonly precision: Precision
+  readonly precision: InferencePrecision
   readonly device: DeviceName
 }
 
@@ -35,7 +36,7 @@ export function benchCommand(): Command {
     .option('--training', 'whole training steps instead of inference')
     .option('--seconds <n>', 'time for each, at least', positiveNumber, 2)
     .option('--threads <n>', 'threads of the CPU; default: one a core', positiveInteger)
-    .addOption(precisionOption())
+    .addOption(inferencePrecisionOption())
     .addOption(deviceOption())
     .action(action(benchNetworks))
 }
@@ -51,7 +52,7 @@ function batchList(text: string): readonly number[] {
 interface Result extends Speed {
   readonly network: string
   readonly mode: 'inference' | 'training'
-  readonly precision: Precision
+  readonly precision: InferencePrecision
   readonly batch: number
   readonly imagesPerSecond: number
   /** Of device memory beside the weights. */
@@ -98,6 +99,7 @@ async function measure(
   const { crossEntropy } = await import('../../train/loss.js')
   const { sgd } = await import('../../train/optimizer.js')
   const { speedOf } = await import('../../profile/index.js')
+  const { parsePrecision } = await import('../../compile/precision.js')
   const { tensor } = await import('../../tensor.js')
   const model = createModel(network)
   const { channels, size } = model.info.input
@@ -115,10 +117,12 @@ async function measure(
   }
   if (training) {
     const settings = { loss: crossEntropy(), optimizer: sgd({ lr: 0.001, momentum: 0.9 }) }
-    using step = await model.compile(device, { batch, precision, training: settings, signal })
+    const typed = { batch, precision: parsePrecision(precision) }
+    using step = await model.compile(device, { ...typed, training: settings, signal })
     return await timed(() => step.run(images, labels, { signal }), step.arenaBytes)
   }
-  using net = await model.compile(device, { batch, precision, signal })
+  const numbers = await uncalibrated(model, device, precision)
+  using net = await model.compile(device, { batch, ...numbers, signal })
   return await timed(() => net.predict(images, { signal }), net.arenaBytes)
 }
 

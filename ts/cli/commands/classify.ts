@@ -1,8 +1,10 @@
 import type { Command } from 'commander'
 import type { Classification, Prediction } from '../../evaluate/index.js'
+import type { InferencePrecision } from '../../compile/precision.js'
 import type { DeviceName } from '../../runtime/device.js'
 import { action, command, positiveInteger, type Flags } from '../command.js'
-import { deviceOption, onDevice } from '../device.js'
+import { calibrated, calibrateOption } from '../calibration.js'
+import { deviceOption, inferencePrecisionOption, onDevice } from '../device.js'
 import { complain, EXIT, toJson } from '../failure.js'
 import { colours, percent, print, printJson, table } from '../output.js'
 
@@ -11,6 +13,8 @@ interface Options extends Flags {
   readonly weights?: string
   readonly top: number
   readonly device: DeviceName
+  readonly precision: InferencePrecision
+  readonly calibrate?: string
   readonly batch?: number
 }
 
@@ -25,12 +29,14 @@ export function classifyCommand(): Command {
     )
     .option('--top <n>', 'how many of the likeliest classes to show', positiveInteger, 5)
     .addOption(deviceOption())
+    .addOption(inferencePrecisionOption())
+    .addOption(calibrateOption())
     .option('--batch <n>', 'images a run, at most', positiveInteger)
     .action(action(classifyImages))
 }
 
 async function classifyImages([images]: [string[]], options: Options, signal: AbortSignal): Promise<void> {
-  const { model, weights, top, batch, json = false } = options
+  const { model, weights, top, batch, precision, calibrate, json = false } = options
   const { openClassifiers } = await import('../classifiers.js')
   const { classify } = await import('../../evaluate/index.js')
   const choice = { model, weights: weights === undefined ? [] : [weights], signal, quiet: json }
@@ -40,7 +46,9 @@ async function classifyImages([images]: [string[]], options: Options, signal: Ab
     const onImageError = (error: Error, image: unknown) => {
       errors.set(image as string, error)
     }
-    return classify(classifier!, images, { device, top, batch, signal, onImageError })
+    const ready =
+      calibrate === undefined ? classifier! : await calibrated(classifier!, device, calibrate, signal)
+    return classify(ready, images, { device, top, batch, precision, signal, onImageError })
   })
   if (json) printJson({ model: classifier!.model.name, results: asJson(images, results, errors) })
   else show(results)

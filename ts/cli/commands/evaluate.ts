@@ -1,9 +1,11 @@
 import { InvalidArgumentError as BadValue, type Command } from 'commander'
+import type { InferencePrecision } from '../../compile/precision.js'
 import type { CropCount } from '../../data/crops.js'
 import type { DeviceName } from '../../runtime/device.js'
 import { action, collect, command, positiveInteger, type Flags } from '../command.js'
 import { countBar } from '../count-bar.js'
-import { deviceOption, onDevice } from '../device.js'
+import { calibrated, calibrateOption } from '../calibration.js'
+import { deviceOption, inferencePrecisionOption, onDevice } from '../device.js'
 import { count, percent, print, printJson } from '../output.js'
 
 interface Options extends Flags {
@@ -13,6 +15,8 @@ interface Options extends Flags {
   readonly folder?: string
   readonly crops: CropCount
   readonly device: DeviceName
+  readonly precision: InferencePrecision
+  readonly calibrate?: string
   readonly batch?: number
   readonly limit?: number
 }
@@ -29,6 +33,8 @@ export function evaluateCommand(): Command {
     .option('--folder <path>', 'where the files of a named data set lie already')
     .option('--crops <n>', "crops an image: 1, AlexNet's 10 or GoogLeNet's 144", cropCount, 1)
     .addOption(deviceOption())
+    .addOption(inferencePrecisionOption())
+    .addOption(calibrateOption())
     .option('--batch <n>', 'crops a run, at most', positiveInteger)
     .option('--limit <n>', 'only the first n images', positiveInteger)
     .action(action(evaluateDataset))
@@ -41,7 +47,18 @@ function cropCount(text: string): CropCount {
 }
 
 async function evaluateDataset(_: [], options: Options, signal: AbortSignal): Promise<void> {
-  const { model, weights = [], data, folder, crops, batch, limit, json = false } = options
+  const {
+    model,
+    weights = [],
+    data,
+    folder,
+    crops,
+    batch,
+    limit,
+    precision,
+    calibrate,
+    json = false,
+  } = options
   const { openClassifiers } = await import('../classifiers.js')
   const { openData } = await import('../datasets.js')
   const { evaluate } = await import('../../evaluate/index.js')
@@ -52,15 +69,19 @@ async function evaluateDataset(_: [], options: Options, signal: AbortSignal): Pr
   let description = ''
   try {
     const { onProgress } = bar
-    const evaluation = await onDevice(options.device, (device) => {
+    const evaluation = await onDevice(options.device, async (device) => {
       description = device.description
-      return evaluate(classifiers, dataset, { device, batch, crops, limit, onProgress, signal })
+      const ready =
+        calibrate === undefined
+          ? classifiers
+          : await Promise.all(classifiers.map((one) => calibrated(one, device, calibrate, signal)))
+      return evaluate(ready, dataset, { precision, device, batch, crops, limit, onProgress, signal })
     })
     bar.stop()
     const { images, correct, top1, top5, seconds } = evaluation
     const speed = images / seconds
     if (json) {
-      const what = { models: names, data: dataset.name, crops, device: description }
+      const what = { models: names, data: dataset.name, crops, precision, device: description }
       printJson({ ...what, images, correct, top1, top5, seconds, imagesPerSecond: speed })
       return
     }

@@ -1,12 +1,13 @@
 import type { Command } from 'commander'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Precision } from '../../compile/precision.js'
+import type { InferencePrecision } from '../../compile/precision.js'
 import type { Costs, StepCost } from '../../profile/index.js'
 import type { CompiledProgram } from '../../model/compiled.js'
 import type { Device, DeviceName } from '../../runtime/device.js'
 import { action, command, positiveInteger, type Flags } from '../command.js'
-import { deviceOption, onDevice, precisionOption } from '../device.js'
+import { uncalibrated } from '../calibration.js'
+import { deviceOption, inferencePrecisionOption, onDevice } from '../device.js'
 import { colours, count, percent, print, printJson, table } from '../output.js'
 
 interface Options extends Flags {
@@ -14,7 +15,7 @@ interface Options extends Flags {
   readonly training?: true
   readonly runs: number
   readonly threads?: number
-  readonly precision: Precision
+  readonly precision: InferencePrecision
   readonly device: DeviceName
   readonly out?: string
 }
@@ -27,7 +28,7 @@ export function profileCommand(): Command {
     .option('--training', 'a whole training step: forward, backward and update')
     .option('--runs <n>', 'runs that the medians are taken of', positiveInteger, 10)
     .option('--threads <n>', 'threads of the CPU; default: one a core', positiveInteger)
-    .addOption(precisionOption())
+    .addOption(inferencePrecisionOption())
     .addOption(deviceOption())
     .option(
       '--out <folder>',
@@ -40,18 +41,19 @@ async function profileNetwork([network]: [string], options: Options, signal: Abo
   const { createModel, parseModelName } = await import('../../../models/index.js')
   const { crossEntropy } = await import('../../train/loss.js')
   const { sgd } = await import('../../train/optimizer.js')
+  const { parsePrecision } = await import('../../compile/precision.js')
   const { costs } = await import('../../profile/index.js')
   const { batch, training, precision, runs, threads, out, json } = options
   const model = createModel(parseModelName(network))
-  const compile = (device: Device): Promise<CompiledProgram> =>
+  const compile = async (device: Device): Promise<CompiledProgram> =>
     training
       ? model.compile(device, {
           batch,
-          precision,
+          precision: parsePrecision(precision),
           signal,
           training: { loss: crossEntropy(), optimizer: sgd({ lr: 0.1, momentum: 0.9 }) },
         })
-      : model.compile(device, { batch, precision, signal })
+      : model.compile(device, { batch, ...(await uncalibrated(model, device, precision)), signal })
   const { description, profile } = await onDevice(
     options.device,
     async (device) => {
@@ -78,7 +80,7 @@ interface Report extends Costs {
   readonly network: string
   readonly batch: number
   readonly mode: string
-  readonly precision: Precision
+  readonly precision: InferencePrecision
   readonly device: string
   readonly runs: number
 }

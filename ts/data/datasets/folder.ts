@@ -99,6 +99,19 @@ async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() ?? false
 }
 
+/**
+ * The images of a folder and of those in it.
+ * @throws DatasetError when there are none
+ */
+export async function imageFiles(folder: string): Promise<readonly string[]> {
+  const images = (await isFolder(folder)) ? await imagesIn(folder) : []
+  if (images.length > 0) return images
+  throw new DatasetError(`${folder} is no folder that holds images`, {
+    subject: folder,
+    expected: [...EXTENSIONS].join(', '),
+  })
+}
+
 async function imagesIn(folder: string): Promise<string[]> {
   const names = await readdir(folder, { recursive: true })
   return names
