@@ -6,7 +6,7 @@
 // round, above 1 where fovea is faster or smaller.
 //
 //   node dist/bench/networks.js [--modes inference,training] [--batch 1,8,32] [--threads 2] [--rounds 9]
-//                               [--contenders fovea-bf16,onnxruntime,tfjs,pytorch,pytorch-channels-last]
+//                               [--contenders fovea-bf16,fovea-int8,onnxruntime,tfjs,pytorch,pytorch-channels-last]
 //                               [--python PATH] [--csv FILE] [NETWORK[:MODE][:BATCH] ...]
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -49,7 +49,7 @@ for (const name of opponents)
     throw new Error(`no contender '${name}': there are ${CONTENDERS.join(', ')}`)
 
 /** Relative: what different orders of summation explain, or eight bits of a number, and no more. */
-const TOLERANCE = { f32: 1e-4, bf16: 0.1 }
+const TOLERANCE = { f32: 1e-4, bf16: 0.1, int8: 0.1 }
 
 async function compare(one: Case): Promise<NetworkRow[]> {
   const names = (['fovea', ...opponents] as ContenderName[]).filter((name) => able(name, one, setting))
@@ -104,7 +104,7 @@ function distance(
 ): number | null {
   if (!got || !expected) return null
   const error = Math.hypot(...got.map((value, i) => value - expected[i]!)) / Math.hypot(...expected)
-  const tolerance = TOLERANCE[name.endsWith('bf16') ? 'bf16' : 'f32']
+  const tolerance = TOLERANCE[(/(bf16|int8)$/.exec(name)?.[0] as 'bf16' | 'int8' | undefined) ?? 'f32']
   if (!(error < tolerance))
     throw new Error(`${name}: its results are ${error} from fovea's, expected less than ${tolerance}`)
   return digits(error, 2)

@@ -5,14 +5,23 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { createModel } from '../../models/index.js'
+import { calibrate, Device, tensor } from '../../ts/index.js'
 import { median } from '../../ts/report/quartiles.js'
 import { Contender } from './contender.js'
 import type { Case } from './networks.js'
 import { toOnnx } from './onnx.js'
 import { callsFor } from './statistics.js'
+import { pixels } from './worker.js'
 
-/** Whom fovea is compared with; the first is itself with activations in bf16. */
-export const CONTENDERS = ['fovea-bf16', 'onnxruntime', 'tfjs', 'pytorch', 'pytorch-channels-last'] as const
+/** Whom fovea is compared with; the first are itself with activations in bf16, and in int8. */
+export const CONTENDERS = [
+  'fovea-bf16',
+  'fovea-int8',
+  'onnxruntime',
+  'tfjs',
+  'pytorch',
+  'pytorch-channels-last',
+] as const
 export type Opponent = (typeof CONTENDERS)[number]
 export type ContenderName = 'fovea' | Opponent
 
@@ -28,7 +37,9 @@ const PYTORCH = fileURLToPath(new URL('../../../bench/peers/pytorch.py', import.
 /** Which contenders can run a case: the others do not train, need a Python that was not given, or other processors. */
 export function able(name: ContenderName, { mode }: Case, { python }: Setting): boolean {
   if (name.startsWith('pytorch')) return python !== undefined
-  if (name === 'fovea-bf16') return /avx512_bf16/.test(readFileSync('/proc/cpuinfo', 'utf8'))
+  const hasInstructions = (names: RegExp) => names.test(readFileSync('/proc/cpuinfo', 'utf8'))
+  if (name === 'fovea-bf16') return hasInstructions(/avx512_bf16/)
+  if (name === 'fovea-int8') return mode === 'inference' && hasInstructions(/avx512_vnni|avx_vnni/)
   return name === 'fovea' || mode === 'inference'
 }
 
@@ -49,6 +60,7 @@ export class WeightFiles {
       size,
     ])
     if (mode === 'inference') await model.save(files.safetensors)
+    if (names.includes('fovea-int8')) await files.calibrate(model)
     if (names.includes('onnxruntime')) await writeFile(files.onnx, await toOnnx(model, batch))
     return files
   }
@@ -57,8 +69,19 @@ export class WeightFiles {
     return join(this.folder, 'weights.safetensors')
   }
 
+  get calibration(): string {
+    return join(this.folder, 'calibration.json')
+  }
+
   get onnx(): string {
     return join(this.folder, 'network.onnx')
+  }
+
+  /** Calibrates on the images that all contenders see, here, since it takes more memory than the contender itself. */
+  private async calibrate(model: ReturnType<typeof createModel>): Promise<void> {
+    using device = await Device.open('cpu')
+    const calibration = await calibrate(model, device, [tensor(pixels(this.shape), this.shape)])
+    await writeFile(this.calibration, JSON.stringify(calibration))
   }
 
   remove(): Promise<void> {
@@ -79,6 +102,8 @@ export function start(
     Contender.start(process.execPath, [worker(script), ...args])
   if (name === 'fovea') return node('fovea', network, mode, images, team, 'f32', ...weights)
   if (name === 'fovea-bf16') return node('fovea', network, mode, images, team, 'bf16', ...weights)
+  if (name === 'fovea-int8')
+    return node('fovea', network, mode, images, team, 'int8', ...weights, files.calibration)
   if (name === 'onnxruntime') return node('onnxruntime', files.onnx, team, files.shape.join(','))
   if (name === 'tfjs') return node('tfjs', network, images, files.safetensors)
   const layout = name === 'pytorch' ? 'default' : 'channels_last'

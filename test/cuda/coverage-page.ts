@@ -73,7 +73,8 @@ knows no speed, no rounding inside TF32 or 16-bit sums, and not which engines a 
 
 Cases in which an operation is held against the CPU's f32 on the same numbers, by the type of its free operands.
 Optimizers, losses and averages have no backward half of their own. Each is run in f32 with every library call and every
-allocation failing in turn as well.
+allocation failing in turn as well. What int8 needs (\`quantize\` to \`quantizedConvolution\`) is the CPU's alone: a GPU refuses
+it by name.
 
 ${operations()}
 
