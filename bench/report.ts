@@ -26,6 +26,7 @@ const figures: Figures = {
   scale: await stored('scale'),
   busy: await stored('busy'),
   int8: await stored('int8'),
+  int8Networks: await stored('int8-networks'),
   startup: await stored('startup'),
 }
 for (const path of DOCUMENTS) {

@@ -10,6 +10,7 @@ export interface Figures {
   readonly scale: Results<ScaleRow> | null
   readonly busy: Results<BusyRow> | null
   readonly int8: Results<Int8Row> | null
+  readonly int8Networks: Results<NetworkRow> | null
   readonly startup: Results<StartupRow> | null
 }
 
@@ -24,6 +25,8 @@ export const TABLES: Readonly<Record<string, (figures: Figures) => string>> = {
   scale: ({ scale }) => orNothing(scale, scaleTable),
   busy: ({ busy }) => orNothing(busy, busyTable),
   int8: ({ int8 }) => orNothing(int8, int8Table),
+  'int8-networks': ({ int8Networks }) =>
+    orNothing(int8Networks, (results) => comparison(results, 'inference')),
   startup: ({ startup }) => orNothing(startup, startupTable),
 }
 

@@ -10,6 +10,7 @@ const NOTHING: Figures = {
   scale: null,
   busy: null,
   int8: null,
+  int8Networks: null,
   startup: null,
 }
 const machine = { processor: 'ours', date: '2026-01-01' }

@@ -46,7 +46,10 @@ class Network {
   readonly store = device.createStore()
   readonly inputs: Record<string, Float32Array> = {}
 
-  constructor(readonly batch: number) {}
+  constructor(
+    readonly batch: number,
+    readonly dtype: 'f32' | 'bf16' = 'f32',
+  ) {}
 
   private parameter(name: string, shape: readonly number[], data: Float32Array): number {
     this.store.define(name, 'f32', shape, data)
@@ -61,13 +64,15 @@ class Network {
       i % 9 === 4 && Math.floor(i / (9 * channels)) === Math.floor(i / 9) % channels ? 1 : 0,
     )
     const weight = this.parameter(`weight of ${name}`, [channels, channels, 3, 3], taps)
-    return this.plan.convolution(this.plan.input(name, [this.batch, channels, HEIGHT, WIDTH]), weight)
+    const y = this.plan.convolution(this.plan.input(name, [this.batch, channels, HEIGHT, WIDTH]), weight)
+    this.plan.buffers[y]!.dtype = this.dtype
+    return y
   }
 
   concat(...parts: number[]): number {
     const shapes = parts.map((part) => this.plan.buffers[part]!.shape)
     const channels = shapes.reduce((sum, shape) => sum + shape[1]!, 0)
-    const y = this.plan.buffer([this.batch, channels, HEIGHT, WIDTH])
+    const y = this.plan.buffer([this.batch, channels, HEIGHT, WIDTH], this.dtype)
     this.plan.run('concat', parts, [y])
     return y
   }
@@ -77,18 +82,24 @@ class Network {
     const operands = Object.entries(norms(shape[1]!)).map(([name, data]) =>
       this.parameter(`${name} of ${x}`, [shape[1]!], data),
     )
-    const y = this.plan.buffer(shape)
+    const y = this.plan.buffer(shape, this.dtype)
     this.plan.run('batchNorm', [x, ...operands], [y], { eps: EPS, activation: 'relu' })
     return y
   }
 
-  async run(expected: Readonly<Record<string, Float32Array>>) {
+  /** Has the plan give a buffer in f32. */
+  asFloats(name: string, x: number): void {
+    this.plan.output(name, this.plan.elementwise(x, 'linear', 1, 0))
+  }
+
+  /** Runs it and compares: every value within `bound` of what is expected. */
+  async run(expected: Readonly<Record<string, Float32Array>>, bound = 1e-5) {
     const program = await device.compile(this.plan, this.store)
     const results = await program.run(['forward'], this.inputs, Object.keys(expected))
     for (const [name, values] of Object.entries(expected)) {
       const got = floats(results[name])
       const worst = values.reduce((most, value, i) => Math.max(most, Math.abs(value - got[i]!)), 0)
-      expect(worst, `largest error of ${name}`).toBeLessThan(1e-5)
+      expect(worst, `largest error of ${name}`).toBeLessThan(bound)
     }
     return program.describe()
   }
@@ -152,5 +163,23 @@ describe.each(CASES)('a concatenation that grows, %d images of %j channels', (ba
       right: normalised(joined([a, b, b], batch)),
       first: joined([a, b], batch).data,
     })
+  })
+
+  it('does the same in bf16', async ({ skip }) => {
+    const net = new Network(batch, 'bf16')
+    const first = net.concat(net.images(a), net.images(b))
+    net.asFloats('first', net.norm(first))
+    const second = net.concat(first, net.images(c))
+    net.asFloats('second', net.norm(second))
+    const expected = { first: normalised(joined([a, b], batch)), second: normalised(joined(parts, batch)) }
+    // Inputs up to 1, which the norm makes 1.5 times as large, and results up to 4: each rounded to 8 bits.
+    const schedule = await net.run(expected, 6 / 2 ** 9).catch((error: unknown) => {
+      const { message } = error as Error
+      if (!message.includes('AVX512_BF16')) throw error
+      return skip(message)
+    })
+    const concats = schedule.filter(({ op }) => op === 'concat')
+    expect(concats.map(({ outputs }) => outputs[0]!.endsWith('bf16'))).toEqual([true, true])
+    expect(concats[1]!.inPlace).toBe(true)
   })
 })
