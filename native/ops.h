@@ -313,8 +313,8 @@ struct GatherRows {
   }
 };
 
-// Eight-bit inference. A tensor of 8 bits stands for its integers (u8, or s8 from -127) times a scale that the
-// plan knows from calibration; products are summed in 32 bits.
+// Eight-bit inference. A tensor of 8 bits stands for its integers (u8, or s8 from -127) times a scale that
+// the plan knows from calibration; products are summed in 32 bits.
 
 // x f32 -> u8 or s8: x / scale, to the nearest, ties to even, and to the nearest that there is
 struct Quantize {
@@ -329,9 +329,9 @@ struct Quantize {
 struct Dequantize : Quantize {
   static constexpr const char* name = "dequantize";
 };
-// weight f32 [O,...], bias f32 [O]? -> weight s8 (perhaps of another shape: as many elements an output), factor
-// f32 [O], bias f32 [O] for a quantizedConvolution of x at `inputScale` to y at `outputScale`. An output's
-// weights are divided by their largest magnitude / 127.
+// weight f32 [O,...], bias f32 [O]? -> weight s8 (perhaps of another shape: as many elements an output),
+// factor f32 [O], bias f32 [O] for a quantizedConvolution of x at `inputScale` to y at `outputScale`. An
+// output's weights are divided by their largest magnitude / 127.
 struct QuantizeWeights {
   static constexpr const char* name = "quantizeWeights";
   double inputScale = 1, outputScale = 1;
@@ -478,9 +478,9 @@ using Any =
                  LinearBackwardData, LinearBackwardWeights, Elementwise, ElementwiseBackward, Add,
                  ScaleChannels, ScaleChannelsBackward, Softmax, SoftmaxBackward, Dropout, RadialBasis,
                  RadialBasisBackward, Concat, Slice, SliceBackward, SubsamplePad, SubsamplePadBackward, Pad,
-                 PadBackward, Reshape, NormalizeImage, ScatterRows, GatherRows, Quantize, Dequantize, QuantizeWeights,
-                 QuantizedConvolution, SoftmaxCrossEntropy,
-                 MeanSquaredError, RadialBasisLoss, Sgd, RmsProp, Adam, ScaleGradient, UnscaleGradients,
-                 GradientNorm, Accumulate, Clear, MovingAverage>;
+                 PadBackward, Reshape, NormalizeImage, ScatterRows, GatherRows, Quantize, Dequantize,
+                 QuantizeWeights, QuantizedConvolution, SoftmaxCrossEntropy, MeanSquaredError,
+                 RadialBasisLoss, Sgd, RmsProp, Adam, ScaleGradient, UnscaleGradients, GradientNorm,
+                 Accumulate, Clear, MovingAverage>;
 
 }  // namespace fovea::ops

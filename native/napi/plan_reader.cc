@@ -227,8 +227,8 @@ Plan::Parameter readParameter(const Napi::Value& value, const std::string& where
 
 DType readDType(Napi::Value value, const std::string& where) {
   const std::string name = text(value, where);
-  for (const DType dtype : {DType::f32, DType::bf16, DType::f16, DType::u8, DType::s8, DType::i32,
-                            DType::opaque})
+  for (const DType dtype :
+       {DType::f32, DType::bf16, DType::f16, DType::u8, DType::s8, DType::i32, DType::opaque})
     if (name == nameOf(dtype)) return dtype;
   fail(where, "f32, bf16, f16, u8, s8, i32 or opaque", "'" + name + "'");
 }
