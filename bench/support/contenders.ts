@@ -60,8 +60,9 @@ export class WeightFiles {
       size,
     ])
     if (mode === 'inference') await model.save(files.safetensors)
-    if (names.includes('fovea-int8')) await files.calibrate(model)
     if (names.includes('onnxruntime')) await writeFile(files.onnx, await toOnnx(model, batch))
+    // Last: the weights end with the device that it runs on.
+    if (names.includes('fovea-int8')) await files.calibrate(model)
     return files
   }
 
