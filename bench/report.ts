@@ -20,13 +20,13 @@ async function stored<R extends Row>(name: string): Promise<Results<R> | null> {
 
 const { check } = parseArgs({ options: { check: { type: 'boolean', default: false } } }).values
 const figures: Figures = {
-  networks: await stored('networks'),
+  inference: await stored('inference'),
+  training: await stored('training'),
   kernels: await stored('kernels'),
   overhead: await stored('overhead'),
   scale: await stored('scale'),
   busy: await stored('busy'),
   int8: await stored('int8'),
-  int8Networks: await stored('int8-networks'),
   startup: await stored('startup'),
 }
 for (const path of DOCUMENTS) {

@@ -4,29 +4,29 @@ import type { BusyRow, Int8Row, KernelRow, NetworkRow, OverheadRow, ScaleRow, St
 
 /** Everything that is measured; null where it has not been yet. */
 export interface Figures {
-  readonly networks: Results<NetworkRow> | null
+  readonly inference: Results<NetworkRow> | null
+  readonly training: Results<NetworkRow> | null
   readonly kernels: Results<KernelRow> | null
   readonly overhead: Results<OverheadRow> | null
   readonly scale: Results<ScaleRow> | null
   readonly busy: Results<BusyRow> | null
   readonly int8: Results<Int8Row> | null
-  readonly int8Networks: Results<NetworkRow> | null
   readonly startup: Results<StartupRow> | null
 }
 
 /** The tables that documents may have, by the name in their markers. */
 export const TABLES: Readonly<Record<string, (figures: Figures) => string>> = {
-  speed: ({ networks }) => orNothing(networks, speedTable),
-  inference: ({ networks }) => orNothing(networks, (results) => comparison(results, 'inference')),
-  training: ({ networks }) => orNothing(networks, (results) => comparison(results, 'training')),
+  speed: ({ inference, training }) =>
+    orNothing(inference, ({ rows }) => speedTable([...rows, ...(training?.rows ?? [])])) +
+    (training ? `\n\nTraining: ${provenance(training)}` : ''),
+  inference: ({ inference }) => orNothing(inference, comparison),
+  training: ({ training }) => orNothing(training, comparison),
   kernels: ({ kernels }) => orNothing(kernels, kernelTable),
   'kernels-resnet50': ({ kernels }) => orNothing(kernels, convolutionTable),
   overhead: ({ overhead }) => orNothing(overhead, overheadTable),
   scale: ({ scale }) => orNothing(scale, scaleTable),
   busy: ({ busy }) => orNothing(busy, busyTable),
   int8: ({ int8 }) => orNothing(int8, int8Table),
-  'int8-networks': ({ int8Networks }) =>
-    orNothing(int8Networks, (results) => comparison(results, 'inference')),
   startup: ({ startup }) => orNothing(startup, startupTable),
 }
 
@@ -61,7 +61,7 @@ const spread = (low: number, middle: number, high: number) =>
 const unique = <T>(values: readonly T[]): T[] => [...new Set(values)]
 
 /** One line a network: its speed, and the ratio to the fastest of the others. */
-function speedTable({ rows }: Results<NetworkRow>): string {
+function speedTable(rows: readonly NetworkRow[]): string {
   const pick = (network: string, mode: string, contender: string, batch?: number) =>
     rows.find(
       (row) =>
@@ -98,9 +98,8 @@ function speedTable({ rows }: Results<NetworkRow>): string {
 }
 
 /** Every contender on every network. */
-function comparison({ rows }: Results<NetworkRow>, mode: string): string {
-  const some = rows.filter((row) => row.mode === mode)
-  const lines = some.map((row) => [
+function comparison({ rows }: Results<NetworkRow>): string {
+  const lines = rows.map((row) => [
     row.network,
     row.contender,
     row.batch,
@@ -120,9 +119,9 @@ function comparison({ rows }: Results<NetworkRow>, mode: string): string {
     'peak MiB',
     'by fovea’s',
   ]
-  const groups = unique(some.map(({ contender }) => contender)).filter((name) => name !== 'fovea')
+  const groups = unique(rows.map(({ contender }) => contender)).filter((name) => name !== 'fovea')
   const means = groups.map((contender) => {
-    const ratios = some.filter((row) => row.contender === contender).map(({ ratio }) => ratio)
+    const ratios = rows.filter((row) => row.contender === contender).map(({ ratio }) => ratio)
     return `${contender} ${short(geometricMean(ratios))}`
   })
   const sum = means.length > 0 ? `\n\nGeometric means of the ratios of times: ${means.join(', ')}.` : ''

@@ -4,13 +4,13 @@ import type { KernelRow, NetworkRow } from '../../bench/support/rows.js'
 import { fillIn, TABLES, type Figures } from '../../bench/support/tables.js'
 
 const NOTHING: Figures = {
-  networks: null,
+  inference: null,
+  training: null,
   kernels: null,
   overhead: null,
   scale: null,
   busy: null,
   int8: null,
-  int8Networks: null,
   startup: null,
 }
 const machine = { processor: 'ours', date: '2026-01-01' }
@@ -31,13 +31,18 @@ function contender(name: string, mode: string, batch: number, ms: number, ratio:
   }
 }
 
-const networks: Results<NetworkRow> = {
+const inference: Results<NetworkRow> = {
   machine,
   rows: [
     contender('fovea', 'inference', 1, 10, 1),
     contender('onnxruntime', 'inference', 1, 13, 1.3),
     contender('fovea', 'inference', 8, 64, 1),
     contender('onnxruntime', 'inference', 8, 128, 2),
+  ],
+}
+const training: Results<NetworkRow> = {
+  machine: { ...machine, date: '2026-01-02' },
+  rows: [
     contender('fovea', 'training', 16, 400, 1),
     contender('pytorch', 'training', 16, 800, 2),
     contender('pytorch-channels-last', 'training', 16, 600, 1.5),
@@ -59,7 +64,7 @@ describe('tables', () => {
   })
 
   it('show a line a network, with the better layout of PyTorch, and where it was measured', () => {
-    const text = TABLES.speed!({ ...NOTHING, networks })
+    const text = TABLES.speed!({ ...NOTHING, inference, training })
     expect(cells(lineOf(text, 'resnet18'))).toEqual([
       '',
       'resnet18',
@@ -71,11 +76,12 @@ describe('tables', () => {
       '1.50',
       '',
     ])
-    expect(text).toMatch(/\n_processor ours; date 2026-01-01\._$/)
+    expect(text).toContain('\n_processor ours; date 2026-01-01._\n')
+    expect(text).toMatch(/\nTraining: _processor ours; date 2026-01-02\._$/)
   })
 
-  it('show every contender of a mode, and the mean over networks', () => {
-    const text = TABLES.inference!({ ...NOTHING, networks })
+  it('show every contender, and the mean over networks', () => {
+    const text = TABLES.inference!({ ...NOTHING, inference })
     expect(cells(lineOf(text, 'resnet18 | onnxruntime | 8'))).toEqual([
       '',
       'resnet18',
@@ -88,7 +94,7 @@ describe('tables', () => {
       '2.00',
       '',
     ])
-    expect(text).not.toContain('pytorch')
+    expect(TABLES.training!({ ...NOTHING, training })).toContain('pytorch-channels-last')
     // The root of 1.3 x 2.
     expect(text).toContain('Geometric means of the ratios of times: onnxruntime 1.61.')
   })
