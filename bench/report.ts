@@ -23,6 +23,7 @@ const figures: Figures = {
   inference: await stored('inference'),
   training: await stored('training'),
   kernels: await stored('kernels'),
+  kernelsResnet50: await stored('kernels-resnet50'),
   overhead: await stored('overhead'),
   scale: await stored('scale'),
   busy: await stored('busy'),

@@ -7,6 +7,7 @@ export interface Figures {
   readonly inference: Results<NetworkRow> | null
   readonly training: Results<NetworkRow> | null
   readonly kernels: Results<KernelRow> | null
+  readonly kernelsResnet50: Results<KernelRow> | null
   readonly overhead: Results<OverheadRow> | null
   readonly scale: Results<ScaleRow> | null
   readonly busy: Results<BusyRow> | null
@@ -22,7 +23,7 @@ export const TABLES: Readonly<Record<string, (figures: Figures) => string>> = {
   inference: ({ inference }) => orNothing(inference, comparison),
   training: ({ training }) => orNothing(training, comparison),
   kernels: ({ kernels }) => orNothing(kernels, kernelTable),
-  'kernels-resnet50': ({ kernels }) => orNothing(kernels, convolutionTable),
+  'kernels-resnet50': ({ kernelsResnet50 }) => orNothing(kernelsResnet50, convolutionTable),
   overhead: ({ overhead }) => orNothing(overhead, overheadTable),
   scale: ({ scale }) => orNothing(scale, scaleTable),
   busy: ({ busy }) => orNothing(busy, busyTable),
