@@ -1,6 +1,7 @@
 #include "winograd_tiles.h"
 
 #include <algorithm>
+#include <array>
 
 #include "avx512.h"
 #include "cook_toom.h"
@@ -29,7 +30,13 @@ struct Five : Dimension<2, 5> {
 struct Seven : Dimension<4, 7> {
   static constexpr CookToom<outer, taps> f{{1, 2, 0.5, 0.75}};
 };
-struct One : Dimension<1, 1> {};
+// Of one tap, where nothing is summed.
+struct Identity {
+  std::array<std::array<double, 1>, 1> g{{{1}}}, b{{{1}}};
+};
+struct One : Dimension<1, 1> {
+  static constexpr Identity f{};
+};
 
 inline Vector times(double factor, Vector x) {
   return factor == 1 ? x : _mm512_mul_ps(_mm512_set1_ps(static_cast<float>(factor)), x);
@@ -71,22 +78,6 @@ inline void evaluate(const std::array<std::array<double, count>, rows>& matrix, 
   to[rows - 1] = alternate(matrix[rows - 1], x, (count - 1) % 2);
 }
 
-template <class D>
-inline void beforeProducts(const Vector (&d)[D::inner], Vector (&t)[D::inner]) {
-  if constexpr (D::inner == 1)
-    t[0] = d[0];
-  else
-    evaluate(D::f.b, d, t);
-}
-
-template <class D>
-inline void transformKernel(const Vector (&g)[D::taps], Vector (&u)[D::inner]) {
-  if constexpr (D::inner == 1)
-    u[0] = g[0];
-  else
-    evaluate(D::f.g, g, u);
-}
-
 // A m: powers of p and -p are the same or opposite.
 template <class D>
 inline void afterProducts(const Vector (&m)[D::inner], Vector (&y)[D::outer]) {
@@ -120,14 +111,14 @@ inline void transformInputFrom(const Load& load, float* tile, int64_t stride) {
     Vector d[V::inner], t[V::inner];
 #pragma GCC unroll 16
     for (size_t row = 0; row < V::inner; ++row) d[row] = load(row, column);
-    beforeProducts<V>(d, t);
+    evaluate(V::f.b, d, t);
 #pragma GCC unroll 16
     for (size_t row = 0; row < V::inner; ++row) rows[row][column] = t[row];
   }
 #pragma GCC unroll 16
   for (size_t row = 0; row < V::inner; ++row) {
     Vector t[H::inner];
-    beforeProducts<H>(rows[row], t);
+    evaluate(H::f.b, rows[row], t);
 #pragma GCC unroll 16
     for (size_t column = 0; column < H::inner; ++column)
       _mm512_store_ps(tile + static_cast<int64_t>(row * H::inner + column) * stride, t[column]);
@@ -165,14 +156,14 @@ void transformWeights(const float* from, float* to, int64_t stride) {
       for (size_t row = 0; row < V::taps; ++row)
         g[row] =
             _mm512_load_ps(from + (static_cast<int64_t>(row * H::taps + column) * lanes + channel) * lanes);
-      transformKernel<V>(g, u);
+      evaluate(V::f.g, g, u);
 #pragma GCC unroll 16
       for (size_t row = 0; row < V::inner; ++row) columns[row][column] = u[row];
     }
 #pragma GCC unroll 16
     for (size_t row = 0; row < V::inner; ++row) {
       Vector u[H::inner];
-      transformKernel<H>(columns[row], u);
+      evaluate(H::f.g, columns[row], u);
 #pragma GCC unroll 16
       for (size_t column = 0; column < H::inner; ++column)
         _mm512_store_ps(to + static_cast<int64_t>(row * H::inner + column) * stride + channel * lanes,
@@ -216,19 +207,12 @@ void transformOutput(const float* tile, int64_t stride, const Place& place, cons
 
 template <class V, class H>
 void exactWeight(const float* kernel, float* positions) {
-  const auto coefficient = [](auto d, size_t position, size_t tap) {
-    using D = decltype(d);
-    if constexpr (D::inner == 1)
-      return 1.;
-    else
-      return D::f.g[position][tap];
-  };
   for (size_t row = 0; row < V::inner; ++row)
     for (size_t column = 0; column < H::inner; ++column) {
       double sum = 0;
       for (size_t i = 0; i < V::taps; ++i)
         for (size_t k = 0; k < H::taps; ++k)
-          sum += coefficient(V(), row, i) * coefficient(H(), column, k) * double{kernel[i * H::taps + k]};
+          sum += V::f.g[row][i] * H::f.g[column][k] * double{kernel[i * H::taps + k]};
       positions[row * H::inner + column] = static_cast<float>(sum);
     }
 }
