@@ -1,24 +1,21 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { crossEntropy, sgd } from '../../../ts/index.js'
-import { Device } from '../../../ts/runtime/device.js'
-import { buildSimulator } from '../../cudasim/build.js'
+import type { Device } from '../../../ts/runtime/device.js'
 import { relativeL2 } from '../../support/gradients.js'
-import { evaluated, fixtureImages, fixtureModel, gradientErrors, trained, type Small } from './networks.js'
+import {
+  bothDevices,
+  evaluated,
+  fixtureImages,
+  fixtureModel,
+  gradientErrors,
+  trained,
+  type Small,
+} from './networks.js'
 
 // Networks whose activations have 16 bits, held against what the CPU computes in f32: inference, gradients, and
 // training steps with f32 weights.
 
-let cpu: Device
-let cuda: Device
-beforeAll(async () => {
-  cpu = await Device.open('cpu', { tuning: 'off' })
-  const cudaPath = process.env.FOVEA_CUDA_PATH ?? buildSimulator()
-  cuda = await Device.open('cuda', { cudaPath, tuning: 'off' })
-}, 600_000)
-afterAll(() => {
-  cpu.close()
-  cuda.close()
-})
+const devices = bothDevices()
 
 type Half = 'f16' | 'bf16'
 /** Most that rounding changes, relative: half a unit of the last of 11 or 8 bits. */
@@ -52,7 +49,10 @@ const inBoth = <T extends Small>(networks: readonly T[]) =>
 
 test.each(inBoth<Small>([...NETWORKS, ...LARGER]))('$name evaluated in $precision', async (network) => {
   const { precision } = network
-  const error = relativeL2(await evaluated(cuda, network, precision), await evaluated(cpu, network))
+  const error = relativeL2(
+    await evaluated(devices.cuda, network, precision),
+    await evaluated(devices.cpu, network),
+  )
   expect(error).toBeLessThan(LOGITS[precision])
   // As something was rounded at all.
   expect(error).toBeGreaterThan(1e-6)
@@ -60,7 +60,10 @@ test.each(inBoth<Small>([...NETWORKS, ...LARGER]))('$name evaluated in $precisio
 
 describe.each(inBoth(NETWORKS))('$name in $precision', ({ precision, decisions, ...network }) => {
   test('gradients', async () => {
-    const errors = gradientErrors(await trained(cuda, network, precision), await trained(cpu, network))
+    const errors = gradientErrors(
+      await trained(devices.cuda, network, precision),
+      await trained(devices.cpu, network),
+    )
     const median = errors[errors.length >> 1]!
     expect(errors.length).toBeGreaterThanOrEqual(9)
     expect(median).toBeLessThan(gradientBound(precision, decisions))
@@ -86,8 +89,8 @@ describe.each(inBoth(NETWORKS))('$name in $precision', ({ precision, decisions, 
       }
       return found
     }
-    const expected = await losses(cpu, 'f32')
-    const got = await losses(cuda, precision)
+    const expected = await losses(devices.cpu, 'f32')
+    const got = await losses(devices.cuda, precision)
     expect(relativeL2(got, expected)).toBeLessThan(LOGITS[precision])
     expect(expected.at(-1)).not.toBe(expected[0])
   })

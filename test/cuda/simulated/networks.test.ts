@@ -1,29 +1,18 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Device } from '../../../ts/runtime/device.js'
-import { buildSimulator } from '../../cudasim/build.js'
+import { expect, test } from 'vitest'
+import type { Device } from '../../../ts/runtime/device.js'
 import { relativeL2 } from '../../support/gradients.js'
-import { evaluated, gradientErrors, trained, type Small } from './networks.js'
+import { bothDevices, evaluated, gradientErrors, trained, type Small } from './networks.js'
 
 // Networks in f32. The CPU's results, which are held against PyTorch's at full size, say what is right.
 
 // VGG-16's weights, and what is made of them.
 process.env.CUDASIM_MEMORY = String(2 ** 33)
 
-let cpu: Device
-let cuda: Device
-beforeAll(async () => {
-  cpu = await Device.open('cpu', { tuning: 'off' })
-  const cudaPath = process.env.FOVEA_CUDA_PATH ?? buildSimulator()
-  cuda = await Device.open('cuda', { cudaPath, tuning: 'off' })
-}, 600_000)
-afterAll(() => {
-  cpu.close()
-  cuda.close()
-})
+const devices = bothDevices()
 
 const both = async <T>(run: (device: Device) => Promise<T>): Promise<[T, T]> => [
-  await run(cpu),
-  await run(cuda),
+  await run(devices.cpu),
+  await run(devices.cuda),
 ]
 
 // The least that a network's poolings leave a pixel of.

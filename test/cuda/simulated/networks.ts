@@ -1,8 +1,10 @@
+import { afterAll, beforeAll } from 'vitest'
 import { createModel, type ModelName } from '../../../models/index.js'
 import type { Precision } from '../../../ts/compile/precision.js'
 import type { Model } from '../../../ts/model/model.js'
-import type { Device } from '../../../ts/runtime/device.js'
+import { Device } from '../../../ts/runtime/device.js'
 import { tensor, type Tensor } from '../../../ts/tensor.js'
+import { buildSimulator } from '../../cudasim/build.js'
 import { fixtureImage, levels, setFixtureWeights } from '../../support/fixture-weights.js'
 import { relativeL2 } from '../../support/gradients.js'
 
@@ -14,6 +16,26 @@ export interface Small {
   readonly size: number
   /** Of the model, beside ten classes. */
   readonly options?: Readonly<Record<string, unknown>>
+}
+
+export interface Devices {
+  readonly cpu: Device
+  readonly cuda: Device
+}
+
+/** The CPU and the simulated GPU, open while a file's tests run. */
+export function bothDevices(): Devices {
+  const devices = {} as { -readonly [name in keyof Devices]: Device }
+  beforeAll(async () => {
+    devices.cpu = await Device.open('cpu', { tuning: 'off' })
+    const cudaPath = process.env.FOVEA_CUDA_PATH ?? buildSimulator()
+    devices.cuda = await Device.open('cuda', { cudaPath, tuning: 'off' })
+  }, 600_000)
+  afterAll(() => {
+    devices.cpu.close()
+    devices.cuda.close()
+  })
+  return devices
 }
 
 type AnyModel = Model<'logits', string>
