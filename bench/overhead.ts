@@ -15,7 +15,7 @@ import { machine } from './support/machine.js'
 import { compile, numbers, parseCases, parseModes, TRAINING, type Case } from './support/networks.js'
 import { digits, say, writeResults } from './support/results.js'
 import type { OverheadRow } from './support/rows.js'
-import { pixels } from './support/worker.js'
+import { samplePixels } from '../ts/runtime/profile.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -34,7 +34,7 @@ async function crossingsOf(device: Device, { network, mode, batch }: Case): Prom
   const model = createModel(network)
   const { channels, size } = model.info.input
   const shape = [batch, channels, size, size]
-  const images = tensor(pixels(shape), shape)
+  const images = tensor(samplePixels(shape), shape)
   if (mode === 'training') {
     using step = await model.compile(device, { batch, training: TRAINING })
     return await counted(() => step.run(images, new Int32Array(batch)))

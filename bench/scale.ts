@@ -18,7 +18,7 @@ import { numbers, parseModes, TRAINING } from './support/networks.js'
 import { digits, say, writeResults } from './support/results.js'
 import type { ScaleRow } from './support/rows.js'
 import { callsFor, milliseconds, sample } from './support/statistics.js'
-import { pixels } from './support/worker.js'
+import { samplePixels } from '../ts/runtime/profile.js'
 
 const { values } = parseArgs({
   options: {
@@ -70,7 +70,7 @@ async function prepare(point: Point): Promise<Runner> {
   const device = await Device.open('cpu', { threads: point.threads })
   const model = createModel(point.network)
   const shape = [batch, model.info.input.channels, size, size]
-  const images = tensor(pixels(shape), shape)
+  const images = tensor(samplePixels(shape), shape)
   const compiled =
     mode === 'training'
       ? await model.compile(device, { batch, size, training: TRAINING })

@@ -11,7 +11,7 @@ import { Contender } from './contender.js'
 import type { Case } from './networks.js'
 import { toOnnx } from './onnx.js'
 import { callsFor } from './statistics.js'
-import { pixels } from './worker.js'
+import { samplePixels } from '../../ts/runtime/profile.js'
 
 /** Whom fovea is compared with; the first are itself with activations in bf16, and in int8. */
 export const CONTENDERS = [
@@ -81,7 +81,7 @@ export class WeightFiles {
   /** Calibrates on the images that all contenders see, here, since it takes more memory than the contender itself. */
   private async calibrate(model: ReturnType<typeof createModel>): Promise<void> {
     using device = await Device.open('cpu')
-    const calibration = await calibrate(model, device, [tensor(pixels(this.shape), this.shape)])
+    const calibration = await calibrate(model, device, [tensor(samplePixels(this.shape), this.shape)])
     await writeFile(this.calibration, JSON.stringify(calibration))
   }
 

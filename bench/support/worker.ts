@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { elementCount, type Shape } from '../../ts/tensor.js'
 import { milliseconds } from './statistics.js'
 
 /**
@@ -30,11 +29,6 @@ function peakMiB(): number {
   const [, kibibytes] = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? []
   if (kibibytes === undefined) throw new Error('/proc/self/status has no VmHWM here: peak memory needs Linux')
   return Number(kibibytes) / 1024
-}
-
-/** Images that every contender gets. */
-export function pixels(shape: Shape): Float32Array {
-  return new Float32Array(elementCount(shape)).map((_, i) => 1.7 * Math.sin(i * i))
 }
 
 /** As many of the results as are compared. */

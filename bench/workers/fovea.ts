@@ -6,7 +6,8 @@ import { readFileSync } from 'node:fs'
 import { parsePrecision, type InferencePrecision } from '../../ts/compile/precision.js'
 import { Device, tensor, type Calibration } from '../../ts/index.js'
 import { TRAINING } from '../support/networks.js'
-import { head, pixels, serve } from '../support/worker.js'
+import { samplePixels } from '../../ts/runtime/profile.js'
+import { head, serve } from '../support/worker.js'
 
 const [network, mode, batchText, threads, precisionText, weights, calibrationFile] = process.argv.slice(2)
 const precision = precisionText as InferencePrecision
@@ -15,7 +16,7 @@ const model = createModel(parseModelName(network!))
 if (weights !== undefined) await model.load(weights)
 const { channels, size } = model.info.input
 const shape = [batch, channels, size, size]
-const images = tensor(pixels(shape), shape)
+const images = tensor(samplePixels(shape), shape)
 const device = await Device.open('cpu', { threads: Number(threads) })
 const description = `fovea ${precision} on ${device.description}`
 

@@ -2,7 +2,8 @@
 //
 //   node dist/bench/workers/onnxruntime.js FILE.onnx THREADS N,C,H,W
 import { loadPeer } from '../support/peers.js'
-import { head, pixels, serve } from '../support/worker.js'
+import { samplePixels } from '../../ts/runtime/profile.js'
+import { head, serve } from '../support/worker.js'
 
 interface OrtTensor {
   readonly data: Float32Array
@@ -25,6 +26,6 @@ const session = await ort.InferenceSession.create(file!, {
   interOpNumThreads: 1,
 })
 const shape = dims!.split(',').map(Number)
-const feeds = { input: new ort.Tensor('float32', pixels(shape), shape) }
+const feeds = { input: new ort.Tensor('float32', samplePixels(shape), shape) }
 const [logits] = Object.values(await session.run(feeds))
 await serve(`onnxruntime-node ${ort.env.versions.common}`, () => session.run(feeds), head(logits!.data))

@@ -5,7 +5,8 @@ import { createModel, parseModelName } from '../../models/index.js'
 import { openCheckpoint } from '../../ts/io/checkpoint.js'
 import { loadPeer } from '../support/peers.js'
 import { toTfjs, type Tf } from '../support/tfjs.js'
-import { head, pixels, serve } from '../support/worker.js'
+import { samplePixels } from '../../ts/runtime/profile.js'
+import { head, serve } from '../support/worker.js'
 
 const [network, batchText, weights] = process.argv.slice(2)
 const batch = Number(batchText)
@@ -26,7 +27,7 @@ arrays.clear()
 const { channels, size } = model.info.input
 const shape = [batch, channels, size, size]
 // Channels last, as its users have images.
-const planar = tf.tensor(pixels(shape), shape)
+const planar = tf.tensor(samplePixels(shape), shape)
 const images = (await tf.transpose(planar, [0, 2, 3, 1]).data()).slice()
 const predict = async () => {
   const input = tf.tensor(images, [batch, size, size, channels])

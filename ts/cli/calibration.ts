@@ -18,12 +18,13 @@ export async function uncalibrated(
 ): Promise<{ readonly precision: InferencePrecision; readonly calibration?: Calibration }> {
   if (precision !== 'int8') return { precision }
   const { calibrate } = await import('../model/calibration.js')
+  const { samplePixels } = await import('../runtime/profile.js')
   const { tensor } = await import('../tensor.js')
   const { channels, size } = model.info.input
-  const values = new Float32Array(channels * size * size).map((_, i) => 1.7 * Math.sin(i * i))
+  const shape = [1, channels, size, size]
   return {
     precision,
-    calibration: await calibrate(model, device, [tensor(values, [1, channels, size, size])]),
+    calibration: await calibrate(model, device, [tensor(samplePixels(shape), shape)]),
   }
 }
 

@@ -1,5 +1,5 @@
 import type { PhaseName, Plan } from '../compile/plan.js'
-import { elementCount, type DType, type TypedArrays } from '../tensor.js'
+import { elementCount, type DType, type Shape, type TypedArrays } from '../tensor.js'
 import type { ArenaBlock, ScheduleEntry } from './native.js'
 import { bytesOf, flopsOf, problemOf, type Problem } from './work.js'
 
@@ -67,6 +67,11 @@ export function runPhases(plan: Plan): PhaseName[] {
   return plan.phases.map(({ name }) => name).filter((name) => name !== 'constants')
 }
 
+/** Images that mean nothing, of values as normalised ones have. */
+export function samplePixels(shape: Shape): Float32Array {
+  return new Float32Array(elementCount(shape)).map((_, i) => 1.7 * Math.sin(i * i))
+}
+
 /** Inputs that take as long as real ones and, the learning rate among them being 0, leave the weights alone. */
 export function sampleInputs({ inputs, buffers }: Plan): Record<string, TypedArrays[DType]> {
   return Object.fromEntries(
@@ -76,7 +81,7 @@ export function sampleInputs({ inputs, buffers }: Plan): Record<string, TypedArr
       if (dtype === 'i32') return [name, new Int32Array(count)]
       if (dtype === 'u8') return [name, new Uint8Array(count).map((_, i) => 37 * i)]
       if (name === 'scalars') return [name, new Float32Array(count)]
-      return [name, new Float32Array(count).map((_, i) => 1.7 * Math.sin(i * i))]
+      return [name, samplePixels(shape)]
     }),
   )
 }
